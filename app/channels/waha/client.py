@@ -1,0 +1,176 @@
+"""WAHA over HTTP: seen, typing, text, and the look-ups that settle a doubtful send.
+
+Sources: WAHA's OpenAPI 2026.7.1 and the behaviour noted there: 201 with a body that depends
+on the engine; 422 after 5–10 s when the session is not working; 500 bodies echo the message
+text, so an answer's body never reaches a log or an error.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+
+from app.channels.port import ChannelAccess
+from app.channels.waha.addresses import parse_message_id
+from app.core.errors import ProviderError
+from app.core.faults import fault_point
+
+_CLIENT_ID_ENGINES = {"NOWEB", "GOWS"}
+_CLIENT_ID_SINCE = (2026, 4, 3)
+_ANSWER_BYTES_MAX = 1 << 20
+_GESTURE_TIMEOUT_S = 15.0
+_LOOKUP_TIMEOUT_S = 20.0
+_UNPROCESSABLE = 422
+_SERVER_ERROR = 500
+_NOT_IMPLEMENTED = 501
+_TOO_MANY = 429
+
+
+class WahaClient:
+    """Sends through any WAHA; the channel's access says which.
+
+    Args:
+        trusted: session for the platform's own WAHA.
+        guarded: session behind the SSRF guard, for addresses that tenants typed.
+        send_timeout_s: how long a send may take; WAHA itself waits up to 75 s for WhatsApp.
+    """
+
+    def __init__(
+        self,
+        *,
+        trusted: aiohttp.ClientSession,
+        guarded: aiohttp.ClientSession,
+        send_timeout_s: float,
+    ) -> None:
+        self._trusted = trusted
+        self._guarded = guarded
+        self._send_timeout_s = send_timeout_s
+
+    def honours_client_id(self, access: ChannelAccess) -> bool:
+        """Tell whether sendText takes ``id``: NOWEB and GOWS since WAHA 2026.4.3."""
+        return access.engine in _CLIENT_ID_ENGINES and _version(access.engine_version) >= (
+            _CLIENT_ID_SINCE
+        )
+
+    async def mark_seen(self, access: ChannelAccess, chat: str) -> None:
+        """POST /api/sendSeen."""
+        fault_point("send.before_seen")
+        await self._gesture(access, "/api/sendSeen", chat)
+
+    async def set_typing(self, access: ChannelAccess, chat: str, *, on: bool) -> None:
+        """POST /api/startTyping or /api/stopTyping."""
+        fault_point("send.before_typing")
+        await self._gesture(access, "/api/startTyping" if on else "/api/stopTyping", chat)
+
+    async def send_text(
+        self, access: ChannelAccess, chat: str, text: str, client_id: str | None
+    ) -> str | None:
+        """POST /api/sendText; return the bare id of the message, None when none was told."""
+        body: dict[str, Any] = {"session": access.session, "chatId": chat, "text": text}
+        if client_id:
+            body["id"] = client_id
+        fault_point("send.before_provider_call")
+        answer = await self._call(
+            access, "POST", "/api/sendText", body, timeout_s=self._send_timeout_s
+        )
+        fault_point("send.after_provider_accepted")
+        return sent_message_id(answer)
+
+    async def find_message(self, access: ChannelAccess, wa_id: str) -> bool:
+        """GET one message of any chat; True when WAHA knows it."""
+        path = f"/api/{quote(access.session)}/chats/all/messages/{quote(wa_id)}"
+        try:
+            answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
+        except ProviderError as error:
+            if error.status_code == 404:  # noqa: PLR2004
+                return False
+            raise
+        return isinstance(answer, Mapping) and sent_message_id(answer) is not None
+
+    async def _gesture(self, access: ChannelAccess, path: str, chat: str) -> None:
+        body = {"session": access.session, "chatId": chat}
+        await self._call(access, "POST", path, body, timeout_s=_GESTURE_TIMEOUT_S)
+
+    async def _call(
+        self,
+        access: ChannelAccess,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        *,
+        timeout_s: float,
+    ) -> Any:
+        http = self._guarded if access.guarded else self._trusted
+        headers = {"X-Api-Key": access.api_key} if access.api_key else {}
+        payload = None
+        if body is not None:
+            payload = msgspec.json.encode(body)
+            headers["Content-Type"] = "application/json"
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                http.request(
+                    method,
+                    access.api_url.rstrip("/") + path,
+                    data=payload,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+                ) as response,
+            ):
+                raw = await response.content.read(_ANSWER_BYTES_MAX)
+                status = response.status
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise ProviderError(
+                "waha", f"WAHA cannot be reached ({type(error).__name__})"
+            ) from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ProviderError(
+                "waha", f"WAHA's answer was lost ({type(error).__name__})", ambiguous=True
+            ) from None
+        return _read_answer(status, raw, response.headers.get("Retry-After"))
+
+
+def _read_answer(status: int, raw: bytes, retry_after: str | None) -> Any:
+    if 200 <= status < 300:  # noqa: PLR2004
+        try:
+            return msgspec.json.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+    after_s = float(retry_after) if retry_after and retry_after.isdigit() else None
+    raise ProviderError(
+        "waha",
+        f"WAHA answered {status}",
+        status_code=status,
+        # 501 means that the engine cannot do it; other server errors may have happened after
+        # WhatsApp took the message.
+        ambiguous=status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED,
+        retryable=status in {408, _UNPROCESSABLE, _TOO_MANY, 401, 403}
+        or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED),
+        retry_after_s=after_s,
+    )
+
+
+def sent_message_id(answer: object) -> str | None:
+    """Find the bare message id in a send's answer, whose shape depends on the engine.
+
+    GOWS ``{id: "true_…_ID"}``, WEBJS ``{id: {_serialized, id}}``, NOWEB ``{key: {id}}``.
+    """
+    if not isinstance(answer, Mapping):
+        return None
+    value: object = answer.get("id")
+    if isinstance(value, Mapping):
+        value = value.get("_serialized") or value.get("id")
+    if value is None and isinstance(answer.get("key"), Mapping):
+        value = answer["key"].get("id")
+    found = parse_message_id(value) if isinstance(value, str) else None
+    return found.bare if found else None
+
+
+def _version(text: str | None) -> tuple[int, ...]:
+    numbers = re.findall(r"\d+", text or "")[:3]
+    return tuple(int(n[:6]) for n in numbers)

@@ -1,0 +1,221 @@
+"""WAHA's webhook bodies as events of ours. Nothing here raises: odd shapes are ignored."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from app.channels.port import (
+    AckEvent,
+    ChatKind,
+    ContentKind,
+    EditEvent,
+    Envelope,
+    Event,
+    IgnoredEvent,
+    MessageEvent,
+    PresenceEvent,
+    RevokeEvent,
+    SessionEvent,
+)
+from app.channels.waha.addresses import MessageId, chat_kind, normalise_address, parse_message_id
+from app.channels.waha.fields import first_text, integer, mapping, moment, text
+
+_NAME_CHARS_MAX = 200
+_WORD_CHARS_MAX = 64
+_VCARDS_MAX = 10
+_COMPOSING = {"typing", "recording"}
+
+
+def parse_envelope(body: Mapping[str, Any]) -> Envelope:
+    """Read what every event tells of its channel; absent parts are None."""
+    me, environment = mapping(body.get("me")), mapping(body.get("environment"))
+    own = [text(me.get(name), chars_max=128) for name in ("id", "jid", "lid")]
+    return Envelope(
+        event=text(body.get("event"), chars_max=_WORD_CHARS_MAX) or "unknown",
+        session=text(body.get("session"), chars_max=128),
+        body_id=text(body.get("id")),
+        engine=text(body.get("engine"), chars_max=_WORD_CHARS_MAX),
+        engine_version=text(environment.get("version"), chars_max=_WORD_CHARS_MAX),
+        own_addresses=tuple(dict.fromkeys(normalise_address(a) for a in own if a)),
+    )
+
+
+def parse_event(body: Mapping[str, Any], now: datetime) -> Event:
+    """Read a body as one event; what we do not act on is an IgnoredEvent with its reason."""
+    payload = body.get("payload")
+    name = body.get("event")
+    reader = _READERS.get(name) if isinstance(name, str) else None
+    if reader is None:
+        return IgnoredEvent("event_kind")
+    if not isinstance(payload, Mapping):
+        return IgnoredEvent("no_payload")
+    return reader(payload, now)
+
+
+def _message(payload: Mapping[str, Any], now: datetime) -> Event:
+    found = _message_id(payload.get("id"))
+    if found is None:
+        return IgnoredEvent("no_message_id")
+    from_me = _from_me(payload, found)
+    chat = _chat(payload, found, from_me=from_me)
+    kind, body = _content(payload)
+    data = mapping(payload.get("_data"))
+    return MessageEvent(
+        wa_id=found.bare,
+        chat=chat,
+        chat_kind=chat_kind(chat),
+        from_me=from_me,
+        via_api=payload.get("source") == "api",
+        kind=kind,
+        body=body,
+        sent_at=moment(payload.get("timestamp"), now),
+        push_name=None if from_me else _push_name(data),
+        alternate=_alternate(data, chat, from_me=from_me),
+        reply_to=_reply_to(payload),
+        media=_media(payload),
+    )
+
+
+def _message_id(value: object) -> MessageId | None:
+    if isinstance(value, Mapping):
+        value = value.get("_serialized") or value.get("id")
+    return parse_message_id(value) if isinstance(value, str) else None
+
+
+def _from_me(payload: Mapping[str, Any], found: MessageId) -> bool:
+    stated = payload.get("fromMe")
+    return stated if isinstance(stated, bool) else bool(found.from_me)
+
+
+def _chat(payload: Mapping[str, Any], found: MessageId, *, from_me: bool) -> str:
+    """Return the other side: the id's second part; from/to only where the id is bare."""
+    if found.chat:
+        return found.chat
+    raw = first_text(*((payload.get("to"), payload.get("from"))[:: 1 if from_me else -1]))
+    return normalise_address(raw or "")
+
+
+def _push_name(data: Mapping[str, Any]) -> str | None:
+    info = mapping(data.get("Info"))
+    name = first_text(data.get("pushName"), info.get("PushName"), data.get("notifyName"))
+    return name[:_NAME_CHARS_MAX] if name else None
+
+
+def _alternate(data: Mapping[str, Any], chat: str, *, from_me: bool) -> str | None:
+    """Return the same person's other address, when the engine hints at it."""
+    key, info = mapping(data.get("key")), mapping(data.get("Info"))
+    raw = first_text(
+        key.get("remoteJidAlt"),
+        info.get("RecipientAlt" if from_me else "SenderAlt"),
+    )
+    address = normalise_address(raw) if raw else chat
+    kinds = {chat_kind(address), chat_kind(chat)}
+    return address if kinds == {ChatKind.PHONE, ChatKind.LID} else None
+
+
+def _reply_to(payload: Mapping[str, Any]) -> str | None:
+    quoted = _message_id(mapping(payload.get("replyTo")).get("id"))
+    return quoted.bare if quoted else None
+
+
+def _content(payload: Mapping[str, Any]) -> tuple[ContentKind, str | None]:
+    location = mapping(payload.get("location"))
+    if location:
+        # WEBJS puts the map's thumbnail into the body of a location: it is not text.
+        return ContentKind.LOCATION, _location_text(location)
+    cards = payload.get("vCards")
+    if isinstance(cards, list) and cards:
+        return ContentKind.CONTACT, _cards_text(cards)
+    body = text(payload.get("body"))
+    if payload.get("hasMedia") is True or mapping(payload.get("media")):
+        return _media_kind(payload), body
+    stripped = body.strip() if body else ""
+    return (ContentKind.TEXT, body) if stripped else (ContentKind.EMPTY, None)
+
+
+def _location_text(location: Mapping[str, Any]) -> str:
+    named = [
+        found
+        for name in ("name", "address", "description")
+        if (found := text(location.get(name), chars_max=500))
+    ]
+    place = ", ".join([*named, f"{location.get('latitude')}, {location.get('longitude')}"])
+    return text(place, chars_max=2000) or ""
+
+
+def _cards_text(cards: list[Any]) -> str:
+    names: list[str] = []
+    for card in cards[:_VCARDS_MAX]:
+        lines = card.splitlines() if isinstance(card, str) else []
+        name = next((line[3:] for line in lines if line.upper().startswith("FN:")), None)
+        names.append(name or "?")
+    return text(", ".join(names), chars_max=2000) or ""
+
+
+def _media_kind(payload: Mapping[str, Any]) -> ContentKind:
+    media, data = mapping(payload.get("media")), mapping(payload.get("_data"))
+    if "stickerMessage" in mapping(data.get("message")) or data.get("type") == "sticker":
+        return ContentKind.STICKER
+    mimetype = (text(media.get("mimetype"), chars_max=128) or "").partition("/")[0]
+    return {
+        "image": ContentKind.IMAGE,
+        "video": ContentKind.VIDEO,
+        "audio": ContentKind.AUDIO,
+    }.get(mimetype, ContentKind.DOCUMENT)
+
+
+def _media(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    media = mapping(payload.get("media"))
+    kept = {
+        name: found
+        for name in ("url", "mimetype", "filename")
+        if (found := text(media.get(name), chars_max=2000))
+    }
+    return kept or None
+
+
+def _ack(payload: Mapping[str, Any], _now: datetime) -> Event:
+    found, level = _message_id(payload.get("id")), integer(payload.get("ack"))
+    if found is None or level is None:
+        return IgnoredEvent("no_message_id")
+    from_me = _from_me(payload, found)
+    return AckEvent(found.bare, _chat(payload, found, from_me=from_me), from_me, level)
+
+
+def _edited(payload: Mapping[str, Any], _now: datetime) -> Event:
+    original, body = _message_id(payload.get("editedMessageId")), text(payload.get("body"))
+    if original is None or body is None:
+        return IgnoredEvent("no_message_id")
+    own = _message_id(payload.get("id"))
+    return EditEvent(original.bare, bool(own and _from_me(payload, own)), body)
+
+
+def _revoked(payload: Mapping[str, Any], _now: datetime) -> Event:
+    before = mapping(payload.get("before"))
+    found = _message_id(payload.get("revokedMessageId")) or _message_id(before.get("id"))
+    return RevokeEvent(found.bare) if found else IgnoredEvent("no_message_id")
+
+
+def _session(payload: Mapping[str, Any], _now: datetime) -> Event:
+    status = text(payload.get("status"), chars_max=_WORD_CHARS_MAX)
+    return SessionEvent(status, None) if status else IgnoredEvent("no_status")
+
+
+def _presence(payload: Mapping[str, Any], _now: datetime) -> Event:
+    chat = text(payload.get("id"), chars_max=128)
+    presences = payload.get("presences")
+    if not chat or not isinstance(presences, list):
+        return IgnoredEvent("no_presence")
+    composing = any(mapping(p).get("lastKnownPresence") in _COMPOSING for p in presences)
+    return PresenceEvent(normalise_address(chat), composing)
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], datetime], Event]] = {
+    "message": _message,
+    "message.any": _message,
+    "message.ack": _ack,
+    "message.edited": _edited,
+    "message.revoked": _revoked,
+    "session.status": _session,
+    "presence.update": _presence,
+}

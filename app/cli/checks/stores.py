@@ -1,0 +1,149 @@
+"""Checks of the stores: both database logins, the schema, the clock, Redis, the limiter."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from app.cli.checks.result import Finding
+from app.core.config import Settings
+
+TIMEOUT_S = 5.0
+SKEW_MAX_S = 2.0
+LOGINS = {"DATABASE_URL": "parley_app", "DATABASE_SYSTEM_URL": "parley_system"}
+
+
+async def store_findings(settings: Settings) -> list[Finding]:
+    """Everything about PostgreSQL and Redis that a start-up would stumble over."""
+    findings = [
+        *await _database("DATABASE_URL", settings.database_url),
+        *await _database("DATABASE_SYSTEM_URL", settings.database_system_url),
+        await _redis(settings.redis_url),
+        await _limiter(settings),
+    ]
+    return [finding for finding in findings if finding is not None]
+
+
+async def _database(variable: str, url: str) -> list[Finding]:
+    """Reachability and privilege of one login; schema and clock with the system login."""
+    import asyncpg
+
+    name = f"database ({LOGINS[variable]})"
+    if not url:
+        return [Finding(name, "skipped", f"{variable} is missing")]
+    try:
+        connection = await asyncpg.connect(url, timeout=TIMEOUT_S)
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        return [Finding(name, "wrong", "login refused", f"check the password in {variable}")]
+    except asyncpg.InvalidCatalogNameError:
+        return [Finding(name, "wrong", "no such database", f"check {variable}, then bootstrap it")]
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        return [_unreachable(name, error, f"start PostgreSQL, check {variable}")]
+    try:
+        findings = [await _privilege(name, connection)]
+        if variable == "DATABASE_SYSTEM_URL":
+            findings += [await _schema(connection), await _clock(connection)]
+        return findings
+    finally:
+        await connection.close()
+
+
+async def _privilege(name: str, connection: Any) -> Finding:
+    row = await connection.fetchrow(
+        "select rolname, rolsuper or rolbypassrls or exists (select 1 from pg_class c"
+        " where c.relkind in ('r', 'p') and c.relowner = r.oid) as privileged"
+        " from pg_roles r where rolname = current_user"
+    )
+    if row["privileged"]:
+        return Finding(
+            name,
+            "wrong",
+            f"{row['rolname']} is a superuser, owns tables or bypasses row level security",
+            "use the logins parley_app and parley_system; servers refuse any other",
+        )
+    return Finding(name, "ok", f"reachable as {row['rolname']}, without privileges")
+
+
+async def _schema(connection: Any) -> Finding:
+    import asyncpg
+
+    from migrations.runner import head
+
+    wanted = head()
+    try:
+        found = await connection.fetchval("select version_num from alembic_version")
+    except asyncpg.UndefinedTableError:
+        found = None
+    except asyncpg.InsufficientPrivilegeError:
+        return Finding("schema", "skipped", "this login may not read the revision")
+    if found == wanted:
+        return Finding("schema", "ok", f"at {found}")
+    return Finding(
+        "schema", "wrong", f"at {found or 'nothing'}, this code needs {wanted}", "parley migrate up"
+    )
+
+
+async def _clock(connection: Any) -> Finding:
+    """The database's clock decides what is due; ours stamps signatures and ids."""
+    started_s = time.monotonic()
+    theirs: datetime = await connection.fetchval("select clock_timestamp()")
+    travel_s = (time.monotonic() - started_s) / 2
+    skew_s = (datetime.now(UTC) - theirs).total_seconds() - travel_s
+    detail = f"{skew_s * 1000:+.0f} ms against the database"
+    if abs(skew_s) <= SKEW_MAX_S:
+        return Finding("clock", "ok", detail)
+    return Finding("clock", "wrong", detail, "synchronise both machines (NTP)")
+
+
+async def _redis(url: str) -> Finding:
+    from redis.exceptions import AuthenticationError, RedisError
+
+    from app.core.redis import redis_client
+
+    if not url:
+        return Finding("redis", "skipped", "REDIS_URL is missing")
+    client = redis_client(url)
+    try:
+        info = await client.info()
+    except AuthenticationError:
+        return Finding("redis", "wrong", "login refused", "check the password in REDIS_URL")
+    except (OSError, TimeoutError, RedisError) as error:
+        return _unreachable("redis", error, "start Redis, check REDIS_URL")
+    finally:
+        await client.aclose()
+    policy = info.get("maxmemory_policy", "noeviction")
+    detail = f"{info.get('redis_version')}, {policy}"
+    if policy != "noeviction":
+        return Finding("redis", "wrong", detail, "set maxmemory-policy noeviction: it is a broker")
+    return Finding("redis", "ok", detail)
+
+
+async def _limiter(settings: Settings) -> Finding:
+    """Run the limiter's own script once, asking without taking."""
+    from app.core.limits.policies import TURN
+    from app.core.limits.script import arguments
+    from app.core.limits.transports import RedisTransport, Transport, UpstashTransport
+    from app.core.limits.types import Check, LimitStoreAuthError, LimitStoreError
+
+    transport: Transport
+    if settings.upstash_redis_rest_url:
+        kind = "Upstash REST"
+        transport = UpstashTransport(
+            settings.upstash_redis_rest_url, settings.upstash_redis_rest_token
+        )
+    elif settings.redis_url:
+        kind, transport = "Redis", RedisTransport(settings.redis_url)
+    else:
+        return Finding("limiter", "skipped", "neither Upstash nor REDIS_URL is given")
+    try:
+        await transport.run([arguments((Check(TURN, "doctor", 0),))])
+    except LimitStoreAuthError:
+        return Finding("limiter", "wrong", f"{kind} refused the login", "check token or password")
+    except LimitStoreError as error:
+        return _unreachable("limiter", error, f"{kind} must answer within 250 ms")
+    finally:
+        await transport.close()
+    return Finding("limiter", "ok", f"over {kind}")
+
+
+def _unreachable(name: str, error: BaseException, remedy: str) -> Finding:
+    return Finding(name, "unreachable", f"no answer ({type(error).__name__})", remedy)

@@ -1,0 +1,20 @@
+"""`parley worker`: claims turns, asks the model, sends the replies."""
+
+import importlib
+
+import click
+
+
+@click.command()
+def worker() -> int:
+    """Run one worker process until SIGTERM.
+
+    It claims due turns, holds their credits, asks the model and sends the replies. Any number may
+    run beside each other. On SIGTERM it finishes or gives back what it holds and exits with 0
+    within a second; another worker takes over.
+
+    Needs DATABASE_URL, DATABASE_SYSTEM_URL and REDIS_URL.
+    """
+    # By name: the command line and the workers are neighbours that do not import each other.
+    status: int = importlib.import_module("workers.main").run_worker()
+    return status

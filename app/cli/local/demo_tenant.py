@@ -1,0 +1,46 @@
+"""The business that `parley up` opens with, as far as the command line needs to know it."""
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.core.config import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoTenant:
+    """Ids, keys and limits of the seeded demo business.
+
+    `waha_number` is the paired number in digits, `sample_questions` what the opening conversation
+    asks; durations in seconds, rates per minute.
+    """
+
+    tenant_id: str
+    name: str
+    channel_key: str
+    waha_session: str
+    webhook_secret: str = field(repr=False)
+    waha_number: str
+    idle_s: float
+    cap_s: float
+    turn_per_min: int
+    turn_burst: int
+    hook_per_min: int
+    hook_burst: int
+    sample_questions: tuple[str, ...] = ("Hi! Are you open on Sunday?",)
+
+
+def seed(environment: Mapping[str, str]) -> DemoTenant:
+    """Seed the demo business, or find it seeded, with the stack's environment."""
+    settings = Settings.from_environ(environment)
+    result = importlib.import_module("app.cli.seed").seed_demo(settings)
+    tenant = asyncio.run(_await(result)) if inspect.isawaitable(result) else result
+    if not isinstance(tenant, DemoTenant):
+        raise TypeError("app.cli.seed.seed_demo must return a DemoTenant")
+    return tenant
+
+
+async def _await(result: object) -> object:
+    return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,154 @@
+"""Seeding the demo business: once, and found again at every later start."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.cli import demo_business as demo
+from app.cli.local.demo_tenant import DemoTenant
+from app.core import ids
+from app.core.config import Settings
+from app.core.db.engine import Database
+from app.core.money import UCR_PER_CREDIT
+from billing.ledger.schemas import Grant
+from billing.ledger.service import grant
+from tenants.channels import webhook_secret_ref
+from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
+
+IDLE_S = 1.0
+CAP_S = 10.0
+TURN_PER_MIN = 600
+TURN_BURST = 60
+MAX_INFLIGHT = 64
+CREDITS = 100_000
+WAHA_NUMBER = "353719100142"
+
+_PLAN = text(
+    """
+    insert into plans (code, name, weight, turn_per_min, turn_burst, max_inflight, offered)
+    values (:code, 'Demo', 1, :turn_per_min, :turn_burst, :max_inflight, false)
+    on conflict (code) do update set turn_per_min = excluded.turn_per_min,
+        turn_burst = excluded.turn_burst, max_inflight = excluded.max_inflight
+    """
+)
+_PROFILE = text(
+    """
+    insert into assistant_profiles (tenant_id, persona, disclosure, greeting, facts)
+    values (:tenant_id, :persona, :disclosure, :greeting, cast(:facts as jsonb))
+    """
+)
+_QUESTION = text(
+    "insert into question_answers (tenant_id, id, question, answer)"
+    " values (:tenant_id, :id, :question, :answer)"
+)
+_FIND = text(
+    """
+    select t.id as tenant_id, c.id as channel_id, c.key, c.session, c.webhook_secret
+    from tenants t join channels c on c.tenant_id = t.id
+    where t.slug = :slug order by c.created_at limit 1
+    """
+)
+
+
+async def seed_demo(settings: Settings) -> DemoTenant:
+    """Make the demo business with its number, knowledge and credits, unless it is there."""
+    database = Database.from_settings(settings, pool_size=2)
+    try:
+        async with database.system() as connection:
+            row = (await connection.execute(_FIND, {"slug": demo.SLUG})).one_or_none()
+            if row is None:
+                await _make(connection, settings)
+                row = (await connection.execute(_FIND, {"slug": demo.SLUG})).one()
+            return _describe(row, settings)
+    finally:
+        await database.close()
+
+
+async def _make(connection: AsyncConnection, settings: Settings) -> None:
+    actor = Actor("operator", "demo")
+    await connection.execute(
+        _PLAN,
+        {
+            "code": demo.PLAN_CODE,
+            "turn_per_min": TURN_PER_MIN,
+            "turn_burst": TURN_BURST,
+            "max_inflight": MAX_INFLIGHT,
+        },
+    )
+    tenant = NewTenant(
+        slug=demo.SLUG,
+        name=demo.NAME,
+        plan_code=demo.PLAN_CODE,
+        time_zone=demo.TIME_ZONE,
+        country=demo.COUNTRY,
+        idle_s=IDLE_S,
+        cap_s=CAP_S,
+        handover_text=demo.HANDOVER_TEXT,
+    )
+    tenant_id = await create_tenant(connection, tenant, actor)
+    channel = NewChannel(
+        tenant_id=tenant_id,
+        name="Front desk",
+        session=demo.SESSION,
+        webhook_secret=ids.secret_token(),
+    )
+    await create_channel(connection, settings.keyring(), channel, actor)
+    await _teach(connection, tenant_id)
+    await grant(
+        connection,
+        Grant(
+            tenant_id=tenant_id,
+            lot_id=ids.uuid7(),
+            source="promo",
+            source_ref="demo",
+            amount_ucr=CREDITS * UCR_PER_CREDIT,
+            created_by="demo",
+        ),
+    )
+
+
+async def _teach(connection: AsyncConnection, tenant_id: UUID) -> None:
+    await connection.execute(
+        _PROFILE,
+        {
+            "tenant_id": tenant_id,
+            "persona": demo.PERSONA,
+            "disclosure": demo.DISCLOSURE,
+            "greeting": demo.GREETING,
+            "facts": json.dumps([{"key": key, "value": value} for key, value in demo.FACTS]),
+        },
+    )
+    for question, answer in demo.QUESTIONS:
+        await connection.execute(
+            _QUESTION,
+            {
+                "tenant_id": tenant_id,
+                "id": ids.uuid7(),
+                "question": question,
+                "answer": answer,
+            },
+        )
+
+
+def _describe(row: Any, settings: Settings) -> DemoTenant:
+    secret = settings.keyring().decrypt(
+        bytes(row.webhook_secret), webhook_secret_ref(row.channel_id)
+    )
+    return DemoTenant(
+        tenant_id=str(row.tenant_id),
+        name=demo.NAME,
+        channel_key=row.key,
+        waha_session=row.session,
+        webhook_secret=secret,
+        waha_number=WAHA_NUMBER,
+        idle_s=IDLE_S,
+        cap_s=CAP_S,
+        turn_per_min=TURN_PER_MIN,
+        turn_burst=TURN_BURST,
+        hook_per_min=settings.limits.hook_per_min,
+        hook_burst=settings.limits.hook_burst,
+        sample_questions=demo.SAMPLE_QUESTIONS,
+    )

@@ -1,0 +1,80 @@
+"""The named limits of the product: one place that says how much of what is allowed.
+
+``turn``, ``conv``, ``send`` and ``tokens`` make work wait (its due time moves); the others
+refuse with 429. A tenant's plan replaces the figures through ``for_plan``.
+"""
+
+from dataclasses import replace
+
+from app.core.config import Limits
+from app.core.limits.types import Policy
+
+HOOK = Policy("hook", limit=1_200, per_s=60, burst=300)
+"""Signed webhooks of one channel: a flood guard, WAHA honours the 429 and retries."""
+
+HOOK_BAD = Policy("hook_bad", limit=60, per_s=60, burst=60)
+"""Unsigned or unknown webhook requests of one address; genuine ones never meet it."""
+
+TURN = Policy("turn", limit=60, per_s=60, burst=20)
+"""Model turns of one tenant; above it the message is kept and its turn waits."""
+
+CONVERSATION = Policy("conv", limit=10, per_s=60, burst=4)
+"""Turns of one conversation: two bots talking to each other slow down."""
+
+CONVERSATION_HOUR = Policy("conv_hour", limit=60, per_s=3_600, burst=60)
+"""Turns of one conversation in an hour; above it the assistant pauses and people are told."""
+
+SEND = Policy("send", limit=20, per_s=60, burst=5)
+"""Messages from one WhatsApp number: WhatsApp bans numbers that write too fast."""
+
+TOKENS = Policy("tokens", limit=200_000, per_s=60, burst=60_000)
+"""Model tokens of one tenant: the estimate is taken first, the difference given back."""
+
+API = Policy("api", limit=600, per_s=60, burst=60)
+"""REST calls of one tenant."""
+
+API_ADDRESS = Policy("api_ip", limit=60, per_s=60, burst=20)
+"""Unauthenticated calls of one address."""
+
+LOGIN_ADDRESS = Policy("login_ip", limit=5, per_s=300, burst=5)
+"""Sign-in attempts of one address; decide it with ``Fallback.CLOSED_QUARTER``."""
+
+LOGIN_ACCOUNT = Policy("login_account", limit=10, per_s=900, burst=10)
+"""Sign-in attempts on one account; decide it with ``Fallback.CLOSED_QUARTER``."""
+
+ALL = (
+    HOOK,
+    HOOK_BAD,
+    TURN,
+    CONVERSATION,
+    CONVERSATION_HOUR,
+    SEND,
+    TOKENS,
+    API,
+    API_ADDRESS,
+    LOGIN_ADDRESS,
+    LOGIN_ACCOUNT,
+)
+
+_ACCOUNT_SHARE_PERCENT = 80
+
+
+def hook(limits: Limits) -> Policy:
+    """Return ``HOOK`` with the operator's figures (``PARLEY_HOOK_PER_MIN``, ``…_BURST``)."""
+    return replace(HOOK, limit=limits.hook_per_min, burst=limits.hook_burst)
+
+
+def hook_bad(limits: Limits) -> Policy:
+    """Return ``HOOK_BAD`` with the operator's figures."""
+    return replace(HOOK_BAD, limit=limits.hook_bad_per_min, burst=limits.hook_bad_burst)
+
+
+def for_plan(policy: Policy, *, limit: int, burst: int | None = None) -> Policy:
+    """Return the policy with a plan's figures, the same name and period."""
+    return replace(policy, limit=limit, burst=burst if burst is not None else policy.burst)
+
+
+def model_account(requests_per_min: int) -> Policy:
+    """Return the limit of all tenants together on the model account: 80 % of what it allows."""
+    limit = max(1, requests_per_min * _ACCOUNT_SHARE_PERCENT // 100)
+    return Policy("openai", limit=limit, per_s=60, burst=max(1, limit // 4))

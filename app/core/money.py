@@ -1,0 +1,42 @@
+"""Credits as integers: 1 credit = 1 000 000 micro-credits (column suffix ``_ucr``)."""
+
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+
+from app.core.errors import RefusedError
+
+UCR_PER_CREDIT = 1_000_000
+_MAX_CREDITS = Decimal(9_000_000_000_000)  # bigint holds 9.2e18 ucr
+
+
+def format_credits(ucr: int) -> str:
+    """Show micro-credits as credits: exact, no exponent, no trailing zeros (``"1.5"``)."""
+    sign = "-" if ucr < 0 else ""
+    whole, fraction = divmod(abs(ucr), UCR_PER_CREDIT)
+    text = f"{sign}{whole}"
+    if fraction:
+        text += "." + f"{fraction:06d}".rstrip("0")
+    return text
+
+
+def parse_credits(text: str) -> int:
+    """Read credits with at most 6 decimals into micro-credits.
+
+    Raises:
+        RefusedError: not a finite number, more than 6 decimals, or out of range.
+    """
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        raise RefusedError(f"{text!r} is not a number of credits, e.g. 100 or 2.5.") from None
+    if not value.is_finite() or abs(value) > _MAX_CREDITS:
+        raise RefusedError(f"{text!r} is out of range: at most {_MAX_CREDITS} credits.")
+    scaled = value * UCR_PER_CREDIT
+    if scaled != scaled.to_integral_value():
+        raise RefusedError(f"{text!r} has more than 6 decimals; a micro-credit is the smallest.")
+    return int(scaled)
+
+
+def ceil_div_price(units: int, price_ucr: int, per_units: int) -> int:
+    """Price ``units`` at ``price_ucr`` per ``per_units``, rounded up once, in micro-credits."""
+    exact = Decimal(units) * price_ucr / per_units
+    return int(exact.to_integral_value(rounding=ROUND_CEILING))

@@ -1,0 +1,71 @@
+"""One middleware for framework routes: request id, security headers, an access line."""
+
+import logging
+import time
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.config import Network
+from app.core.observability.context import bind
+from app.http.client import request_id
+
+log = logging.getLogger(__name__)
+
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+
+
+class RequestContext:
+    """Gives each request an id that is logged, reported and returned as ``X-Request-Id``."""
+
+    def __init__(self, app: ASGIApp, trusted: tuple[Network, ...] = ()) -> None:
+        self._app = app
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a request inside its context."""
+        if scope["type"] is not ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        rid = request_id(scope, self._trusted)
+        scope["parley_request_id"] = rid  # type: ignore[typeddict-unknown-key]
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                present = {name.lower() for name, _ in message["headers"]}
+                added = [(b"x-request-id", rid.encode()), *_HEADERS]
+                message["headers"] = [
+                    *message["headers"],
+                    *((k, v) for k, v in added if k not in present),
+                ]
+            await send(message)
+
+        with bind(request_id=rid):
+            await self._app(scope, receive, send_with_id)
+            log.debug(
+                "request",
+                extra={
+                    "method": str(scope.get("method")),
+                    "status": status,
+                    "durationMs": round((time.perf_counter() - began) * 1000, 2),
+                },
+            )
+
+
+def request_context(trusted: tuple[Network, ...]) -> Any:
+    """Return the middleware as a factory for Litestar's layers."""
+
+    def build(app: ASGIApp) -> RequestContext:
+        return RequestContext(app, trusted)
+
+    return build

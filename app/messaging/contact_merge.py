@@ -1,0 +1,86 @@
+"""Merging two contacts that turned out to be one person, without losing or doubling a thread.
+
+Where both have an open conversation on a number, the messages move into the kept one. A turn
+of the other that has not begun to send ends as superseded (its hold is released by the
+sweep) and its unanswered messages wait for the kept conversation's next turn; one that is
+sending goes on to its end. People who own either conversation own the joined one.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(cast(:tenant as text)))")
+_PAIRS = text(
+    """
+    select g.id as gone_id, k.id as kept_id, g.state = 'open' as people_own,
+           g.handover_reason, g.human_until
+    from conversations g join conversations k
+      on k.tenant_id = g.tenant_id and k.channel_id = g.channel_id
+    where g.tenant_id = :tenant and g.contact_id = :gone and k.contact_id = :kept
+      and g.state <> 'resolved' and k.state <> 'resolved'
+    order by least(g.id, k.id) for update of g, k
+    """
+)
+_SUPERSEDE = text(
+    """
+    update turns set state = 'superseded', end_reason = 'contacts_merged', finished_at = now(),
+        lease_owner = null, lease_until = null, lease_epoch = lease_epoch + 1
+    where tenant_id = :tenant and conversation_id = :gone_id
+      and state in ('waiting', 'due', 'claimed', 'held', 'generated')
+    """
+)
+_MOVE_MESSAGES = text(
+    """
+    update messages m set conversation_id = :kept_id,
+        turn_id = case
+            when m.direction = 'in' and m.disposition is null and not exists (
+                select 1 from turns t where t.tenant_id = m.tenant_id and t.id = m.turn_id
+                  and t.state = 'sending')
+            then null else m.turn_id end
+    where m.tenant_id = :tenant and m.conversation_id = :gone_id
+    """
+)
+_KEEP_OWNER = text(
+    """
+    update conversations set state = 'open', handover_reason = :reason, human_until = :until
+    where tenant_id = :tenant and id = :kept_id and state = 'pending'
+    """
+)
+_RESOLVE = text(
+    """
+    update conversations set state = 'resolved', resolved_at = now()
+    where tenant_id = :tenant and id = :gone_id
+    """
+)
+_MOVE_OTHERS = tuple(
+    text(f"update {table} set contact_id = :kept where tenant_id = :tenant and contact_id = :gone")  # noqa: S608 - two names of ours
+    for table in ("conversations", "contact_addresses")
+)
+_MARK = text("update contacts set merged_into = :kept where tenant_id = :tenant and id = :gone")
+
+
+async def merge(connection: AsyncConnection, tenant_id: UUID, *, kept: UUID, gone: UUID) -> None:
+    """Make ``kept`` the contact of everything that was ``gone``'s."""
+    contacts = {"tenant": tenant_id, "kept": kept, "gone": gone}
+    await connection.execute(_LOCK, {"tenant": tenant_id})
+    pairs = (await connection.execute(_PAIRS, contacts)).all()
+    for pair in pairs:
+        threads = {"tenant": tenant_id, "kept_id": pair.kept_id, "gone_id": pair.gone_id}
+        await connection.execute(_SUPERSEDE, {"tenant": tenant_id, "gone_id": pair.gone_id})
+        await connection.execute(_MOVE_MESSAGES, threads)
+        if pair.people_own:
+            await connection.execute(
+                _KEEP_OWNER,
+                {
+                    "tenant": tenant_id,
+                    "kept_id": pair.kept_id,
+                    "reason": pair.handover_reason,
+                    "until": pair.human_until,
+                },
+            )
+        await connection.execute(_RESOLVE, {"tenant": tenant_id, "gone_id": pair.gone_id})
+    for statement in _MOVE_OTHERS:
+        await connection.execute(statement, contacts)
+    await connection.execute(_MARK, contacts)

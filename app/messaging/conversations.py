@@ -1,0 +1,199 @@
+"""Conversations: found or opened under lock, and who owns them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core import ids
+from app.core.db.rows import as_rows
+from app.messaging.states import HandoverReason
+
+HUMAN_TAKEOVER_S = 12 * 3600
+
+# ON CONFLICT DO UPDATE locks the row, in one order for all workers. The address is the one
+# the customer last wrote from: answers go to the chat id that a message came from.
+_UPSERT = text(
+    """
+    insert into conversations as c (tenant_id, id, channel_id, contact_id, address,
+                                    last_message_at)
+    select tenant_id, id, channel_id, contact_id, address, sent_at
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, id uuid, channel_id uuid, contact_id uuid, address text,
+             sent_at timestamptz)
+    order by tenant_id, channel_id, contact_id
+    on conflict (tenant_id, channel_id, contact_id) where state <> 'resolved'
+    do update set address = excluded.address,
+                  last_message_at = greatest(c.last_message_at, excluded.last_message_at)
+    returning c.tenant_id, c.id, c.channel_id, c.contact_id, c.state, c.handover_reason,
+              c.human_until <= now() as human_over,
+              coalesce(c.paused_until > now(), false) as paused
+    """
+)
+_PEOPLE = text(
+    """
+    select c.tenant_id, c.id, c.blocked_at is not null as blocked,
+           c.opted_out_at is not null as opted_out
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, id uuid)
+    join contacts c on c.tenant_id = r.tenant_id and c.id = r.id
+    """
+)
+_LOCK = text(
+    """
+    select c.state, c.handover_reason, c.address, c.human_until <= now() as human_over,
+           coalesce(c.paused_until > now(), false) as paused
+    from conversations c where c.tenant_id = :tenant_id and c.id = :id for no key update
+    """
+)
+_TO_PEOPLE = text(
+    """
+    update conversations set state = 'open', handover_reason = :reason,
+           handover_summary = :summary, human_until = now() + make_interval(secs => :human_s)
+    where tenant_id = :tenant_id and id = :id
+    """
+)
+_TO_ASSISTANT = text(
+    """
+    update conversations set state = 'pending', handover_reason = null,
+           handover_summary = null, human_until = null
+    where tenant_id = :tenant_id and id = any(:ids)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadKey:
+    """What makes a thread: a number and a contact."""
+
+    tenant_id: UUID
+    channel_id: UUID
+    contact_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """An open conversation, locked by the transaction that read it."""
+
+    key: ThreadKey
+    id: UUID
+    state: str
+    handover_reason: str | None
+    human_over: bool
+    paused: bool
+    blocked: bool
+    opted_out: bool
+
+    @property
+    def people_own(self) -> bool:
+        """Tell whether people own it now."""
+        return owned_by_people(self.state, self.handover_reason, human_over=self.human_over)
+
+
+def owned_by_people(state: str, reason: str | None, *, human_over: bool) -> bool:
+    """Tell whether people own a conversation now.
+
+    A takeover ends with its time. A conversation that went to people only because credits
+    were used up is the assistant's again as soon as the tenant can pay; while it cannot, its
+    messages end as ``no_credit``, not as ``human_owned``.
+    """
+    if state not in {"open", "snoozed"} or human_over:
+        return False
+    return reason != HandoverReason.NO_CREDIT
+
+
+async def find_or_open(
+    connection: AsyncConnection, wanted: Sequence[tuple[ThreadKey, str, datetime]]
+) -> dict[ThreadKey, Thread]:
+    """Return the open conversation of each key, locked; open one where there is none.
+
+    Args:
+        connection: an open transaction.
+        wanted: (key, address that messages came from, their newest time), a key once.
+    """
+    rows = as_rows(
+        {
+            "tenant_id": key.tenant_id,
+            "id": ids.uuid7(),
+            "channel_id": key.channel_id,
+            "contact_id": key.contact_id,
+            "address": address,
+            "sent_at": sent_at,
+        }
+        for key, address, sent_at in wanted
+    )
+    found = (await connection.execute(_UPSERT, {"rows": rows})).all()
+    people = {
+        (row.tenant_id, row.id): row
+        for row in await connection.execute(
+            _PEOPLE,
+            {"rows": as_rows({"tenant_id": k.tenant_id, "id": k.contact_id} for k, _, _ in wanted)},
+        )
+    }
+    threads: dict[ThreadKey, Thread] = {}
+    for row in found:
+        key = ThreadKey(row.tenant_id, row.channel_id, row.contact_id)
+        person = people[row.tenant_id, row.contact_id]
+        threads[key] = Thread(
+            key=key,
+            id=row.id,
+            state=row.state,
+            handover_reason=row.handover_reason,
+            human_over=bool(row.human_over),
+            paused=row.paused,
+            blocked=person.blocked,
+            opted_out=person.opted_out,
+        )
+    return threads
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who owns a conversation, read under its lock."""
+
+    address: str
+    people_own: bool
+    paused: bool
+    taken_over: bool
+
+
+async def lock(connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID) -> Ownership:
+    """Lock a conversation and tell who owns it; first in the order conversation → turn → wallet."""
+    row = (await connection.execute(_LOCK, {"tenant_id": tenant_id, "id": conversation_id})).one()
+    people_own = owned_by_people(row.state, row.handover_reason, human_over=bool(row.human_over))
+    taken_over = people_own and row.handover_reason == HandoverReason.HUMAN_TAKEOVER
+    return Ownership(row.address, people_own, row.paused, taken_over)
+
+
+async def hand_to_people(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    conversation_id: UUID,
+    reason: HandoverReason,
+    *,
+    summary: str | None = None,
+    human_s: float | None = None,
+) -> None:
+    """Give a conversation to people; ``human_s`` bounds it in time (a takeover), None does not."""
+    await connection.execute(
+        _TO_PEOPLE,
+        {
+            "tenant_id": tenant_id,
+            "id": conversation_id,
+            "reason": reason.value,
+            "summary": summary,
+            "human_s": human_s,
+        },
+    )
+
+
+async def return_to_assistant(
+    connection: AsyncConnection, tenant_id: UUID, conversation_ids: Sequence[UUID]
+) -> None:
+    """Give conversations back to the assistant."""
+    if conversation_ids:
+        await connection.execute(
+            _TO_ASSISTANT, {"tenant_id": tenant_id, "ids": list(conversation_ids)}
+        )

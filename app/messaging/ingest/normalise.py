@@ -1,0 +1,224 @@
+"""From raw events to messages and turns: what was accepted at the door is understood here.
+
+Runs in workers, many events a transaction, each in one of these ways: a new message joins a
+conversation and a turn; an echo or an ack is evidence for a send; an owner's message takes
+the conversation over; session, edit, delete and typing events are noted; the rest is
+ignored with a reason. A batch that fails is taken apart, so that one event that cannot be
+read holds nobody up; after five attempts it is set aside as ``failed``.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.channels.port import (
+    AckEvent,
+    ChatKind,
+    EditEvent,
+    Envelope,
+    Event,
+    IgnoredEvent,
+    MessageEvent,
+    PresenceEvent,
+    RevokeEvent,
+    SessionEvent,
+)
+from app.channels.waha.parse import parse_envelope, parse_event
+from app.core.config import Settings
+from app.core.db.engine import Database
+from app.core.db.rows import as_rows
+from app.core.errors import FaultInjectedError
+from app.core.faults import fault_point
+from app.core.json import NotAnObjectError, TooDeepError, decode_object
+from app.core.observability.context import bind
+from app.core.observability.sentry import capture
+from app.messaging import messages
+from app.messaging.ingest import inbound, outbound, queries
+from app.messaging.ingest.items import Item
+from app.messaging.sends import evidence
+from app.messaging.turns.opening import note_typing
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 200
+_ATTEMPTS_MAX = 5
+_DIRECT = {ChatKind.PHONE, ChatKind.LID}
+_EMPTY_ENVELOPE = Envelope("unknown", None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one call did. ``more`` is True when the work list was not empty at its end."""
+
+    events: int
+    more: bool
+
+
+async def drain_once(database: Database, settings: Settings) -> Drained:
+    """Normalise one batch of pending events."""
+    try:
+        async with database.system() as connection:
+            rows = (await connection.execute(queries.CLAIM, {"batch_max": BATCH_MAX})).all()
+            if rows:
+                await _process(connection, settings, rows)
+                fault_point("normalise.before_commit")
+    except (FaultInjectedError, OSError):
+        raise
+    except Exception as error:
+        log.exception("a batch of events failed", extra={"errorType": type(error).__name__})
+        if not rows:
+            raise
+        await _one_by_one(database, settings, rows)
+    fault_point("normalise.after_commit")
+    return Drained(len(rows), more=len(rows) == BATCH_MAX)
+
+
+async def _one_by_one(database: Database, settings: Settings, rows: Sequence[Any]) -> None:
+    for row in rows:
+        key = {"tenant_id": row.tenant_id, "channel_id": row.channel_id, "key": row.key}
+        try:
+            async with database.system() as connection:
+                found = (await connection.execute(queries.CLAIM_ONE, key)).all()
+                if found:
+                    await _process(connection, settings, found)
+        except Exception as error:
+            with bind(request_id=row.request_id, tenant_id=row.tenant_id):
+                log.exception(
+                    "an event failed",
+                    extra={"errorType": type(error).__name__, "event": "failed"},
+                )
+                capture(error)
+            async with database.system() as connection:
+                await connection.execute(queries.FAIL, {**key, "attempts_max": _ATTEMPTS_MAX})
+
+
+async def _process(connection: AsyncConnection, settings: Settings, rows: Sequence[Any]) -> None:
+    channels = await _channels(connection, settings, rows)
+    items = [_read(row, channels.get(row.channel_id)) for row in rows]
+    await _note_channels(connection, items)
+    # One order of locks everywhere: conversations, parts, turns, wallets.
+    direct = [i for i in items if isinstance(i.event, MessageEvent) and not i.outcome]
+    typed, echoes = await outbound.split(connection, [i for i in direct if i.message.from_me])
+    received = [i for i in direct if not i.message.from_me]
+    fresh = await inbound.unknown_ones(connection, [*received, *typed])
+    threads = await inbound.open_threads(connection, fresh)
+    own_acks = [i for i in items if isinstance(i.event, AckEvent) and i.event.from_me]
+    consequences = [
+        *await evidence.note_acks(connection, own_acks),
+        *await evidence.note_echoes(connection, echoes),
+    ]
+    await inbound.process(connection, [i for i in fresh if not i.message.from_me], threads)
+    await outbound.process(connection, settings, [i for i in fresh if i.message.from_me], threads)
+    await evidence.follow(connection, consequences)
+    await _note_changes(connection, items)
+    finished = as_rows(
+        {
+            "tenant_id": i.tenant_id,
+            "channel_id": i.channel_id,
+            "key": i.key.hex(),
+            "outcome": i.outcome or "processed",
+        }
+        for i in items
+    )
+    await connection.execute(queries.FINISH, {"rows": finished})
+
+
+async def _channels(
+    connection: AsyncConnection, settings: Settings, rows: Sequence[Any]
+) -> dict[Any, Any]:
+    timings = settings.timings
+    found = await connection.execute(
+        queries.CHANNELS,
+        {
+            "ids": list({row.channel_id for row in rows}),
+            "idle_s": timings.idle_s,
+            "cap_s": timings.cap_s,
+            "answer_max_age_s": timings.answer_max_age_s,
+        },
+    )
+    return {channel.id: channel for channel in found}
+
+
+def _read(row: Any, channel: Any) -> Item:
+    envelope = _EMPTY_ENVELOPE
+    event: Event = IgnoredEvent("channel_gone")
+    if channel is not None and row.body is not None:
+        try:
+            body = decode_object(bytes(row.body))
+        except (TooDeepError, NotAnObjectError):
+            event = IgnoredEvent("unreadable")
+        else:
+            envelope, event = parse_envelope(body), parse_event(body, channel.now)
+    item = Item(
+        tenant_id=row.tenant_id,
+        channel_id=row.channel_id,
+        key=row.key,
+        request_id=row.request_id or "",
+        channel=channel,
+        envelope=envelope,
+        event=event,
+    )
+    item.outcome = _ignored(event, envelope)
+    return item
+
+
+def _ignored(event: Event, envelope: Envelope) -> str | None:
+    """Return why an event needs nothing, or None."""
+    if isinstance(event, IgnoredEvent):
+        return f"ignored_kind:{event.reason}"
+    if isinstance(event, MessageEvent):
+        if event.chat_kind not in _DIRECT:
+            return f"ignored_kind:{event.chat_kind.value}"
+        if event.chat in envelope.own_addresses:
+            return "ignored_kind:own_number"
+    return None
+
+
+async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> None:
+    """Keep what events tell of the number: its engine, its own address, its status."""
+    changed: dict[Any, dict[str, Any]] = {}
+    for item in items:
+        channel, envelope = item.channel, item.envelope
+        if channel is None:
+            continue
+        told = {
+            "engine": envelope.engine,
+            "engine_version": envelope.engine_version,
+            "own_address": next(iter(envelope.own_addresses), None),
+            "status": item.event.status if isinstance(item.event, SessionEvent) else None,
+        }
+        news = {k: v for k, v in told.items() if v is not None and v != getattr(channel, k)}
+        if news:
+            base = {"tenant_id": item.tenant_id, "id": item.channel_id}
+            changed.setdefault(item.channel_id, {**dict.fromkeys(told), **base}).update(news)
+    if changed:
+        rows = as_rows(changed[key] for key in sorted(changed))
+        await connection.execute(queries.TOUCH_CHANNEL, {"rows": rows})
+
+
+async def _note_changes(connection: AsyncConnection, items: Sequence[Item]) -> None:
+    edits, revokes, typing = [], [], []
+    for item in items:
+        base = {"tenant_id": item.tenant_id, "channel_id": item.channel_id}
+        event = item.event
+        if isinstance(event, EditEvent):
+            direction = "out" if event.from_me else "in"
+            edits.append({**base, "wa_id": event.wa_id, "direction": direction, "body": event.body})
+        elif isinstance(event, RevokeEvent):
+            revokes.append({**base, "wa_id": event.wa_id})
+        elif isinstance(event, PresenceEvent) and event.composing:
+            channel = item.channel
+            typing.append(
+                {
+                    **base,
+                    "address": event.chat,
+                    "idle_s": channel.idle_s,
+                    "cap_s": channel.cap_s,
+                }
+            )
+    await messages.edit(connection, edits)
+    await messages.revoke(connection, revokes)
+    await note_typing(connection, typing)

@@ -1,0 +1,105 @@
+"""SQL of the normaliser: the work list, and what a batch needs to know of its channels."""
+
+from sqlalchemy import text
+
+CLAIM = text(
+    """
+    with work as (
+        select tenant_id, channel_id, key, inbox_id, event_day, received_at, attempts
+        from inbox_keys where pending
+        order by received_at limit :batch_max for update skip locked
+    )
+    select w.*, i.body, i.request_id
+    from work w
+    left join inbox i on i.tenant_id = w.tenant_id and i.id = w.inbox_id
+     and i.received_day = w.event_day
+    order by w.received_at, w.inbox_id
+    """
+)
+CLAIM_ONE = text(
+    """
+    select w.tenant_id, w.channel_id, w.key, w.inbox_id, w.event_day, w.received_at, w.attempts,
+           i.body, i.request_id
+    from inbox_keys w
+    left join inbox i on i.tenant_id = w.tenant_id and i.id = w.inbox_id
+     and i.received_day = w.event_day
+    where w.tenant_id = :tenant_id and w.channel_id = :channel_id and w.key = :key and w.pending
+    for update of w skip locked
+    """
+)
+CHANNELS = text(
+    """
+    select c.id, c.tenant_id, c.engine, c.engine_version, c.own_address, c.status,
+           t.status as tenant_status, t.batch_messages_max,
+           coalesce(t.idle_s, :idle_s) as idle_s, coalesce(t.cap_s, :cap_s) as cap_s,
+           coalesce(t.answer_max_age_s, :answer_max_age_s) as answer_max_age_s,
+           now() as now
+    from unnest(cast(:ids as uuid[])) as i(id)
+    join channels c on c.id = i.id
+    join tenants t on t.id = c.tenant_id
+    """
+)
+FINISH = text(
+    """
+    update inbox_keys k set pending = false, outcome = r.outcome
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, channel_id uuid, key text, outcome text)
+    where k.tenant_id = r.tenant_id and k.channel_id = r.channel_id
+      and k.key = decode(r.key, 'hex')
+    """
+)
+FAIL = text(
+    """
+    update inbox_keys
+    set attempts = attempts + 1,
+        pending = attempts + 1 < :attempts_max,
+        outcome = case when attempts + 1 < :attempts_max then outcome else 'failed' end
+    where tenant_id = :tenant_id and channel_id = :channel_id and key = :key
+    returning pending
+    """
+)
+TOUCH_CHANNEL = text(
+    """
+    update channels c
+    set engine = coalesce(r.engine, c.engine),
+        engine_version = coalesce(r.engine_version, c.engine_version),
+        own_address = coalesce(r.own_address, c.own_address),
+        status = coalesce(r.status, c.status),
+        status_at = case when r.status is distinct from c.status and r.status is not null
+                         then now() else c.status_at end
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, id uuid, engine text, engine_version text, own_address text,
+             status text)
+    where c.tenant_id = r.tenant_id and c.id = r.id
+    """
+)
+OWN_PARTS = text(
+    """
+    select r.n, p.tenant_id, p.id, p.state, p.wa_id
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(n int, tenant_id uuid, channel_id uuid, wa_id text)
+    join send_parts p on p.client_message_id = r.wa_id and p.tenant_id = r.tenant_id
+     and p.channel_id = r.channel_id
+    union
+    select r.n, p.tenant_id, p.id, p.state, p.wa_id
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(n int, tenant_id uuid, channel_id uuid, wa_id text)
+    join send_parts p on p.tenant_id = r.tenant_id and p.channel_id = r.channel_id
+     and p.wa_id = r.wa_id
+    """
+)
+# An echo of a send whose id we could not choose: the same text, to the same person, now.
+ECHO_BY_TEXT = text(
+    """
+    select p.id, p.state
+    from send_parts p
+    join sends s on s.tenant_id = p.tenant_id and s.id = p.send_id
+    join messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
+    join conversations c on c.tenant_id = s.tenant_id and c.id = s.conversation_id
+    join contact_addresses a on a.tenant_id = c.tenant_id and a.contact_id = c.contact_id
+    where p.tenant_id = :tenant_id and p.channel_id = :channel_id
+      and p.state in ('sending', 'unknown') and p.wa_id is null
+      and a.address = :chat and m.body = :body
+    order by p.started_at limit 1
+    """
+)

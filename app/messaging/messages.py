@@ -1,0 +1,128 @@
+"""Messages: stored once whatever their spelling, and given their disposition."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.db.rows import as_rows
+from app.messaging.states import Disposition
+
+_INSERT = text(
+    """
+    insert into messages (tenant_id, id, conversation_id, channel_id, direction, author, wa_id,
+                          kind, body, media, reply_to, sent_at, disposition, disposition_at,
+                          request_id)
+    select tenant_id, id, conversation_id, channel_id, direction, author, wa_id, kind, body,
+           media, reply_to, sent_at, disposition,
+           case when disposition is not null then now() end, request_id
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, id uuid, conversation_id uuid, channel_id uuid, direction text,
+             author text, wa_id text, kind text, body text, media jsonb, reply_to text,
+             sent_at timestamptz, disposition text, request_id text)
+    order by tenant_id, channel_id, wa_id, direction
+    on conflict (tenant_id, channel_id, wa_id, direction) do nothing
+    returning id
+    """
+)
+_KNOWN = text(
+    """
+    select m.tenant_id, m.channel_id, m.wa_id, m.direction
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, channel_id uuid, wa_id text, direction text)
+    join messages m on m.tenant_id = r.tenant_id and m.channel_id = r.channel_id
+                   and m.wa_id = r.wa_id and m.direction = r.direction
+    """
+)
+# The newest message of the turn was answered, the earlier ones were answered with it.
+_DISPOSE_TURN = text(
+    """
+    update messages m
+    set disposition = case
+            when :merged and m.id <> (
+                select l.id from messages l
+                where l.tenant_id = :tenant_id and l.turn_id = :turn_id and l.direction = 'in'
+                order by l.sent_at desc, l.id desc limit 1)
+            then 'merged' else :disposition end,
+        disposition_at = now()
+    where m.tenant_id = :tenant_id and m.turn_id = :turn_id and m.direction = 'in'
+      and (m.disposition is null or (:replace and m.disposition = 'send_unknown'))
+    """
+)
+_EDIT = text(
+    """
+    update messages m set body = r.body, edited_at = now()
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, channel_id uuid, wa_id text, direction text, body text)
+    where m.tenant_id = r.tenant_id and m.channel_id = r.channel_id and m.wa_id = r.wa_id
+      and m.direction = r.direction
+      and (m.direction = 'out' or m.turn_id is null or exists (
+            select 1 from turns t where t.tenant_id = m.tenant_id and t.id = m.turn_id
+              and t.state in ('waiting', 'due')))
+    """
+)
+_REVOKE = text(
+    """
+    update messages m set revoked_at = coalesce(m.revoked_at, now())
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, channel_id uuid, wa_id text)
+    where m.tenant_id = r.tenant_id and m.channel_id = r.channel_id and m.wa_id = r.wa_id
+    """
+)
+
+
+async def insert_new(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """Store messages that are not there yet; return the ids of those."""
+    if not rows:
+        return set()
+    return set((await connection.execute(_INSERT, {"rows": as_rows(rows)})).scalars())
+
+
+async def known(
+    connection: AsyncConnection, keys: Iterable[tuple[UUID, UUID, str, str]]
+) -> set[tuple[UUID, UUID, str, str]]:
+    """Return which (tenant, channel, wa id, direction) are stored already."""
+    rows = as_rows(
+        {"tenant_id": t, "channel_id": c, "wa_id": w, "direction": d} for t, c, w, d in keys
+    )
+    found = await connection.execute(_KNOWN, {"rows": rows})
+    return {(r.tenant_id, r.channel_id, r.wa_id, r.direction) for r in found}
+
+
+async def dispose_turn(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    turn_id: UUID,
+    disposition: Disposition,
+    *,
+    replace_unknown: bool = False,
+) -> None:
+    """Give a turn's messages their disposition, once.
+
+    ``answered`` goes to the newest one, ``merged`` to the others. ``replace_unknown`` lets
+    evidence turn ``send_unknown`` into what really happened.
+    """
+    await connection.execute(
+        _DISPOSE_TURN,
+        {
+            "tenant_id": tenant_id,
+            "turn_id": turn_id,
+            "disposition": disposition.value,
+            "merged": disposition is Disposition.ANSWERED,
+            "replace": replace_unknown,
+        },
+    )
+
+
+async def edit(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change texts; an inbound edit counts only until its turn is claimed."""
+    if rows:
+        await connection.execute(_EDIT, {"rows": as_rows(rows)})
+
+
+async def revoke(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Mark messages as deleted by their author; they no longer enter a prompt."""
+    if rows:
+        await connection.execute(_REVOKE, {"rows": as_rows(rows)})

@@ -1,0 +1,52 @@
+"""What the dispatcher asks: which turns became due, and when the next one will."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from app.core.db.engine import Database
+
+CHANNEL = "parley_turns"
+
+_PROMOTE = text(
+    "update turns set state = 'due' where state = 'waiting' and due_at <= now() returning 1"
+)
+_OUTLOOK = text(
+    """
+    select
+        exists (select 1 from turns where state = 'due' and due_at <= now()) as due,
+        exists (select 1 from turns where state in ('claimed', 'held', 'generated', 'sending')
+                  and lease_until < now()) as abandoned,
+        exists (select 1 from inbox_keys where pending
+                  and received_at < now() - interval '1 second') as inbox_stale,
+        extract(epoch from least(
+            (select min(due_at) from turns where state = 'waiting' and due_at > now()),
+            (select min(lease_until) from turns
+             where state in ('claimed', 'held', 'generated', 'sending') and lease_until > now()),
+            (select min(blocked_until) from tenant_queues where blocked_until > now())
+        ) - now())::float8 as next_s
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What waits now, and the seconds until something else will (None: nothing planned)."""
+
+    due: bool
+    abandoned: bool
+    inbox_stale: bool
+    next_s: float | None
+
+
+async def promote(database: Database) -> int:
+    """Close the waiting windows that ran out; return how many turns became due."""
+    async with database.system() as connection:
+        return len((await connection.execute(_PROMOTE)).all())
+
+
+async def outlook(database: Database) -> Outlook:
+    """Look at the queue."""
+    async with database.system_statement() as connection:
+        row = (await connection.execute(_OUTLOOK)).one()
+    return Outlook(**row._mapping)  # noqa: SLF001

@@ -1,0 +1,45 @@
+"""A claimed turn, and the engine that carries what its steps need."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.channels.port import Sender
+from app.core.config import Settings
+from app.core.crypto import Keyring
+from app.core.db.engine import Database
+from app.core.limits.types import Limiter
+from app.core.ports import Answerer
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedTurn:
+    """A turn under our lease. Writes carry ``epoch``: after a lost lease they match nothing."""
+
+    tenant_id: UUID
+    id: UUID
+    conversation_id: UUID
+    channel_id: UUID
+    state: str
+    epoch: int
+    attempts: int
+    request_id: str | None
+    failing_s: float | None
+    turn_per_min: int
+    turn_burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The parts a turn runs on. ``owner`` names this process in leases."""
+
+    database: Database
+    answerer: Answerer
+    sender: Sender
+    limiter: Limiter
+    settings: Settings
+    keyring: Keyring
+    owner: str
+
+
+class LeaseLostError(Exception):
+    """Another worker has the turn, or it ended: stop without a trace."""

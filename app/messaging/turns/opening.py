@@ -1,0 +1,222 @@
+"""Opening turns: a message joins the conversation's waiting turn or starts one.
+
+While a turn waits, each message moves ``due_at = min(now + idle, first + cap)``. Once a
+worker has it, new messages stay without a turn; whoever ends the turn opens the next one for
+them, in the same transaction (``open_next``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core import ids
+from app.core.db.rows import as_rows
+
+_LIVE = text(
+    """
+    select t.tenant_id, t.conversation_id, t.id, t.state
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, conversation_id uuid)
+    join turns t on t.tenant_id = r.tenant_id and t.conversation_id = r.conversation_id
+     and t.state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending')
+    order by t.tenant_id, t.id for update of t
+    """
+)
+_INSERT = text(
+    """
+    insert into turns (tenant_id, id, conversation_id, channel_id, state, first_at, due_at,
+                       message_count, supersedes, request_id)
+    select tenant_id, id, conversation_id, channel_id, 'waiting', first_at,
+           case when message_count >= messages_max then now()
+                else least(now() + make_interval(secs => idle_s),
+                           first_at + make_interval(secs => cap_s)) end,
+           message_count, supersedes, request_id
+    from (
+        select r.*, coalesce(r.began_at, now()) as first_at
+        from jsonb_to_recordset(cast(:rows as jsonb))
+            as r(tenant_id uuid, id uuid, conversation_id uuid, channel_id uuid, idle_s float8,
+                 cap_s float8, message_count int, messages_max int, supersedes int,
+                 request_id text, began_at timestamptz)
+    ) r
+    order by tenant_id, conversation_id
+    returning tenant_id, due_at
+    """
+)
+_QUEUE = text(
+    """
+    insert into tenant_queues (tenant_id)
+    select tenant_id from unnest(cast(:tenants as uuid[])) as t(tenant_id) order by tenant_id
+    on conflict do nothing
+    """
+)
+_JOIN = text(
+    """
+    update turns t
+    set message_count = t.message_count + r.message_count,
+        request_id = r.request_id,
+        due_at = case
+            when t.message_count + r.message_count >= r.messages_max then least(t.due_at, now())
+            when t.state = 'due' then t.due_at
+            else least(now() + make_interval(secs => r.idle_s),
+                       t.first_at + make_interval(secs => r.cap_s)) end
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, id uuid, idle_s float8, cap_s float8, message_count int,
+             messages_max int, request_id text)
+    where t.tenant_id = r.tenant_id and t.id = r.id
+    """
+)
+_ATTACH = text(
+    """
+    update messages m set turn_id = r.id
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, id uuid, conversation_id uuid)
+    where m.tenant_id = r.tenant_id and m.conversation_id = r.conversation_id
+      and m.direction = 'in' and m.disposition is null and m.turn_id is null
+    """
+)
+_OPEN_MESSAGES = text(
+    """
+    select count(*) as message_count,
+           min(m.received_at) as began_at,
+           (array_agg(m.request_id order by m.sent_at desc, m.id desc))[1] as request_id,
+           max(c.channel_id::text)::uuid as channel_id,
+           max(coalesce(t.idle_s, :idle_s)) as idle_s,
+           max(coalesce(t.cap_s, :cap_s)) as cap_s,
+           max(t.batch_messages_max) as messages_max
+    from messages m
+    join conversations c on c.tenant_id = m.tenant_id and c.id = m.conversation_id
+    join tenants t on t.id = m.tenant_id
+    where m.tenant_id = :tenant_id and m.conversation_id = :conversation_id
+      and m.direction = 'in' and m.disposition is null and m.turn_id is null
+    """
+)
+# Delivered at commit: the dispatcher plans for the new due times.
+_NOTIFY = text("select pg_notify('parley_turns', '')")
+_TYPING = text(
+    """
+    update turns t
+    set due_at = least(greatest(t.due_at, now() + make_interval(secs => r.idle_s)),
+                       t.first_at + make_interval(secs => r.cap_s))
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(tenant_id uuid, channel_id uuid, address text, idle_s float8, cap_s float8)
+    join contact_addresses a on a.tenant_id = r.tenant_id and a.address = r.address
+    join conversations c on c.tenant_id = a.tenant_id and c.contact_id = a.contact_id
+     and c.channel_id = r.channel_id and c.state <> 'resolved'
+    where t.tenant_id = c.tenant_id and t.conversation_id = c.id and t.state = 'waiting'
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """New messages of one conversation that want an answer. Durations in seconds."""
+
+    tenant_id: UUID
+    conversation_id: UUID
+    channel_id: UUID
+    message_count: int
+    request_id: str
+    idle_s: float
+    cap_s: float
+    messages_max: int
+
+
+async def join_or_open(connection: AsyncConnection, arrivals: Sequence[Arrival]) -> None:
+    """Attach arrivals to waiting turns or open new ones; the conversations are locked."""
+    rows = as_rows(
+        {"tenant_id": a.tenant_id, "conversation_id": a.conversation_id} for a in arrivals
+    )
+    live = {
+        (row.tenant_id, row.conversation_id): row
+        for row in await connection.execute(_LIVE, {"rows": rows})
+    }
+    joined, opened = [], []
+    for arrival in arrivals:
+        turn = live.get((arrival.tenant_id, arrival.conversation_id))
+        if turn is None:
+            opened.append(_row(arrival, ids.uuid7()))
+        elif turn.state in {"waiting", "due"}:
+            joined.append(_row(arrival, turn.id))
+    if opened:
+        await _insert(connection, opened)
+    if joined:
+        await connection.execute(_JOIN, {"rows": as_rows(joined)})
+    if opened or joined:
+        await connection.execute(_ATTACH, {"rows": as_rows([*opened, *joined])})
+    if opened:
+        await connection.execute(_NOTIFY)
+
+
+def _row(arrival: Arrival, turn_id: UUID) -> dict[str, object]:
+    return {
+        "tenant_id": arrival.tenant_id,
+        "id": turn_id,
+        "conversation_id": arrival.conversation_id,
+        "channel_id": arrival.channel_id,
+        "idle_s": arrival.idle_s,
+        "cap_s": arrival.cap_s,
+        "message_count": arrival.message_count,
+        "messages_max": arrival.messages_max,
+        "supersedes": 0,
+        "request_id": arrival.request_id,
+        "began_at": None,
+    }
+
+
+async def _insert(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
+    await connection.execute(_INSERT, {"rows": as_rows(rows)})
+    tenants = sorted({str(row["tenant_id"]) for row in rows})
+    await connection.execute(_QUEUE, {"tenants": [UUID(t) for t in tenants]})
+
+
+async def open_next(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    conversation_id: UUID,
+    *,
+    idle_s: float,
+    cap_s: float,
+    supersedes: int = 0,
+) -> bool:
+    """Open a turn for messages that have none; the conversation is locked, no turn is live.
+
+    The cap counts from the oldest open message, so that a customer who keeps writing is
+    answered after the cap all the same. Returns False when there is nothing to answer.
+    """
+    found = (
+        await connection.execute(
+            _OPEN_MESSAGES,
+            {
+                "tenant_id": tenant_id,
+                "conversation_id": conversation_id,
+                "idle_s": idle_s,
+                "cap_s": cap_s,
+            },
+        )
+    ).one()
+    if not found.message_count:
+        return False
+    row = {
+        "tenant_id": tenant_id,
+        "id": ids.uuid7(),
+        "conversation_id": conversation_id,
+        "channel_id": found.channel_id,
+        "idle_s": found.idle_s,
+        "cap_s": found.cap_s,
+        "message_count": found.message_count,
+        "messages_max": found.messages_max,
+        "supersedes": supersedes,
+        "request_id": found.request_id,
+        "began_at": found.began_at,
+    }
+    await _insert(connection, [row])
+    await connection.execute(_ATTACH, {"rows": as_rows([row])})
+    return True
+
+
+async def note_typing(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
+    """Let waiting turns wait on while their customer types, up to the cap."""
+    if rows:
+        await connection.execute(_TYPING, {"rows": as_rows(rows)})

@@ -1,0 +1,111 @@
+"""SQL of a turn's steps. Every write carries the lease's epoch."""
+
+from sqlalchemy import text
+
+MINE = text(
+    """
+    select t.hold_id, t.supersedes, t.first_at,
+           extract(epoch from now() - (
+               select max(m.sent_at) from messages m
+               where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in'
+                 and m.revoked_at is null))::float8 as age_s,
+           coalesce(b.answer_max_age_s, :answer_max_age_s) as answer_max_age_s,
+           b.status as tenant_status
+    from turns t join tenants b on b.id = t.tenant_id
+    where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
+      and t.lease_owner = :owner and t.state in ('claimed', 'held')
+    for no key update of t
+    """
+)
+HISTORY = text(
+    """
+    select * from (
+        select m.id, m.author, m.kind, coalesce(m.body, '') as body, m.sent_at,
+               coalesce(m.turn_id = :turn_id and m.direction = 'in', false) as unanswered,
+               c.push_name
+        from messages m
+        join conversations v on v.tenant_id = m.tenant_id and v.id = m.conversation_id
+        join contacts c on c.tenant_id = v.tenant_id and c.id = v.contact_id
+        where m.tenant_id = :tenant_id and m.conversation_id = :conversation_id
+          and m.revoked_at is null
+          and (m.direction = 'out' or m.turn_id = :turn_id or m.disposition is not null)
+        order by m.sent_at desc, m.id desc limit :messages_max
+    ) newest order by sent_at, id
+    """
+)
+SPOKE_BEFORE = text(
+    """
+    select exists (select 1 from messages where tenant_id = :tenant_id
+                     and conversation_id = :conversation_id and author = 'assistant')
+    """
+)
+HELD = text(
+    """
+    update turns set state = 'held', hold_id = :hold_id,
+        lease_until = now() + make_interval(secs => :lease_s)
+    where tenant_id = :tenant_id and id = :id and lease_epoch = :epoch
+    """
+)
+POSTPONE = text(
+    """
+    with moved as (
+        update turns set state = 'waiting', lease_owner = null, lease_until = null,
+            attempts = greatest(attempts - 1, 0),
+            due_at = now() + make_interval(secs => :wait_s)
+        where tenant_id = :tenant_id and id = :id and lease_epoch = :epoch and state = 'claimed'
+        returning tenant_id
+    )
+    update tenant_queues q set blocked_until = now() + make_interval(secs => :wait_s)
+    from moved where q.tenant_id = moved.tenant_id
+    """
+)
+# No owner: the lease's end is when the turn may be claimed again, and it counts as nobody's
+# work until then.
+PARK = text(
+    """
+    update turns set lease_owner = null, lease_until = now() + make_interval(secs => :wait_s),
+        failing_since = case when :failing then coalesce(failing_since, now())
+                             else failing_since end
+    where tenant_id = :tenant_id and id = :id and lease_epoch = :epoch
+      and state in ('claimed', 'held', 'generated', 'sending')
+    """
+)
+GENERATED = text(
+    """
+    update turns set state = 'generated', result = cast(:result as jsonb),
+        usage = cast(:usage as jsonb), model = :model, prompt_version = :prompt_version,
+        generated_at = now(), failing_since = null, attempts = 1
+    where tenant_id = :tenant_id and id = :id and lease_epoch = :epoch and state = 'held'
+    """
+)
+STILL_HELD = text(
+    """
+    select t.hold_id, t.supersedes, h.amount_ucr,
+           exists (select 1 from messages m where m.tenant_id = t.tenant_id
+                     and m.conversation_id = t.conversation_id and m.direction = 'in'
+                     and m.disposition is null and m.turn_id is null) as newer
+    from turns t
+    join credit_holds h on h.tenant_id = t.tenant_id and h.id = t.hold_id
+    where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
+      and t.lease_owner = :owner and t.state = 'held'
+    for no key update of t
+    """
+)
+LEASED = text(
+    """
+    select t.hold_id from turns t
+    where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
+      and t.lease_owner = :owner and t.state in ('claimed', 'held')
+    for no key update of t
+    """
+)
+BUSINESS_TEXTS = text("select handover_text from tenants where id = :tenant_id")
+"""What the tenant wants customers to be told when people take over."""
+GIVEN_UP = text(
+    """
+    update turns set state = 'generated', generated_at = now(), failing_since = null,
+        attempts = 1, result = jsonb_build_object('failed', cast(:reason as text))
+    where tenant_id = :tenant_id and id = :id and lease_epoch = :epoch
+    """
+)
+"""The turn has failed; what is left to do is to tell the customer that people take over."""

@@ -1,0 +1,46 @@
+"""Which WhatsApp engine the simulated WAHA runs, and what that engine can do."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+ENGINES = ("NOWEB", "GOWS", "WEBJS")
+DEFAULT_ENGINE = "NOWEB"
+DEFAULT_VERSION = "2026.7.1"
+# WAHA honours a client-chosen message id since this version, on NOWEB and GOWS.
+_CLIENT_IDS_SINCE = (2026, 4, 3)
+
+
+@dataclass(slots=True)
+class Engine:
+    """The engine and WAHA's version; both can be changed while running."""
+
+    name: str = DEFAULT_ENGINE
+    version: str = DEFAULT_VERSION
+
+    @property
+    def keeps_client_ids(self) -> bool:
+        """Whether `id` in sendText is kept, so that the same id sent again shows once."""
+        numbers = tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
+        return self.name != "WEBJS" and numbers >= _CLIENT_IDS_SINCE
+
+    @property
+    def shares_event_ids(self) -> bool:
+        """Whether `message` and `message.any` of one message carry the same event id."""
+        return self.name != "WEBJS"
+
+    @property
+    def reports_send_errors(self) -> bool:
+        """Whether a failed send comes back as ack -1 (GOWS never says so)."""
+        return self.name != "GOWS"
+
+    def environment(self) -> dict[str, Any]:
+        """The `environment` object of every event, also the answer of /api/server/version."""
+        return {
+            "version": self.version,
+            "engine": self.name,
+            "tier": "CORE",
+            "browser": "/usr/bin/chromium" if self.name == "WEBJS" else None,
+            "platform": "linux/x64",
+            "worker": {"id": None},
+        }

@@ -1,0 +1,136 @@
+"""The model service with the real OpenAI client: modes, structured output, errors, embeddings."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.simulator.conftest import Sim
+
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["reply", "action", "reason_code", "used_sources", "confidence", "note"],
+    "properties": {
+        "reply": {"type": "string"},
+        "action": {"type": "string", "enum": ["answer", "handover"]},
+        "reason_code": {"anyOf": [{"$ref": "#/$defs/reason"}, {"type": "null"}]},
+        "used_sources": {"type": "array", "items": {"type": "string"}},
+        "confidence": {"type": "number"},
+        "note": {"type": ["string", "null"]},
+    },
+    "$defs": {"reason": {"type": "string", "enum": ["customer_request", "missing_knowledge"]}},
+}
+FORMAT: Any = {
+    "type": "json_schema",
+    "json_schema": {"name": "reply", "strict": True, "schema": SCHEMA},
+}
+SYSTEM = "<business_facts>\nprices: Sourdough loaf €4.50; baguette €1.80\n</business_facts>"
+
+
+@pytest.fixture
+def model(sim: Sim) -> Iterator[openai.OpenAI]:
+    base = f"{sim.url}/v1"
+    with openai.OpenAI(api_key="k", base_url=base, max_retries=0) as client:
+        yield client
+
+
+def ask(model: openai.OpenAI, *texts: str, **more: Any) -> Any:
+    messages: list[Any] = [{"role": "system", "content": SYSTEM}]
+    messages += [{"role": "user", "content": text} for text in texts]
+    return model.chat.completions.create(model="gpt-x", messages=messages, **more)
+
+
+def test_demo_answers_in_the_asked_structure(model: openai.OpenAI) -> None:
+    completion = ask(model, "How much is the sourdough?", response_format=FORMAT)
+    assert completion.model == "gpt-x"
+    assert completion.system_fingerprint == "parley-demo"
+    assert completion.usage.total_tokens > completion.usage.completion_tokens > 0
+    assert completion.choices[0].message.content == (
+        '{"reply":"Here is our price: Sourdough loaf €4.50.","action":"answer","reason_code":null,'
+        '"used_sources":[],"confidence":0.0,"note":null}'
+    )
+
+
+def test_demo_hands_over_with_a_reason(model: openai.OpenAI) -> None:
+    content = ask(model, "Can I talk to a person?", response_format=FORMAT)
+    assert '"action":"handover","reason_code":"customer_request"' in (
+        content.choices[0].message.content
+    )
+
+
+def test_echo_repeats_what_is_unanswered(sim: Sim, model: openai.OpenAI) -> None:
+    sim.post("/_sim/model", {"mode": "echo"})
+    messages: list[Any] = [
+        {"role": "user", "content": "old"},
+        {"role": "assistant", "content": "answered"},
+        {"role": "user", "content": "one <b>"},
+        {"role": "user", "content": [{"type": "text", "text": "two"}]},
+    ]
+    completion = model.chat.completions.create(model="m", messages=messages)
+    assert completion.choices[0].message.content == "one <b>\ntwo"
+    assert completion.system_fingerprint == "parley-echo"
+
+
+def test_script_runs_in_order_and_its_last_item_repeats(sim: Sim, model: openai.OpenAI) -> None:
+    call = {"name": "book", "arguments": {"day": "monday"}}
+    script = [
+        {"status": 429, "headers": {"Retry-After": "3"}},
+        {"tool_calls": [call]},
+        {"raw": "{not json"},
+        {"reply": "last", "action": "handover", "reason_code": "missing_knowledge"},
+    ]
+    sim.post("/_sim/model", {"mode": "script", "script": script})
+    with pytest.raises(openai.RateLimitError) as limited:
+        ask(model, "a")
+    assert limited.value.response.headers["retry-after"] == "3"
+    tool = ask(model, "a").choices[0]
+    assert tool.finish_reason == "tool_calls"
+    assert tool.message.tool_calls[0].function.arguments == '{"day":"monday"}'
+    assert ask(model, "a", response_format=FORMAT).choices[0].message.content == "{not json"
+    for _ in range(2):
+        content = ask(model, "a", response_format=FORMAT).choices[0].message.content
+        assert '"reply":"last","action":"handover","reason_code":"missing_knowledge"' in content
+    assert sim.get("/_sim/model")["position"] == 5
+    assert sim.post("/_sim/model", {"mode": "demo"}) == {
+        "mode": "demo",
+        "delay_ms": 0,
+        "script": [],
+        "position": 0,
+    }
+
+
+def test_tokens_are_limited(sim: Sim, model: openai.OpenAI) -> None:
+    sim.post("/_sim/model", {"mode": "echo"})
+    choice = ask(model, "abcdefghijkl", max_completion_tokens=2).choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("abcdefgh", "length")
+
+
+def test_refusals_of_the_service(sim: Sim, model: openai.OpenAI) -> None:
+    assert sim.http.post("/v1/chat/completions", json={}).status_code == 401
+    with pytest.raises(openai.BadRequestError, match="streaming"):
+        ask(model, "a", stream=True)
+    with pytest.raises(openai.NotFoundError):
+        model.files.list()
+    assert next(m.id for m in model.models.list()) == "parley-demo"
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64", None])
+def test_embeddings_are_unit_vectors(model: openai.OpenAI, encoding: Any) -> None:
+    more = {"encoding_format": encoding} if encoding == "float" else {}
+    texts = ["Do you deliver to Riverside?", "Delivery area: Riverside", "Gluten-free bread"]
+    answer = model.embeddings.create(model="e", input=texts, dimensions=256, **more)
+    vectors = [item.embedding for item in answer.data]
+    assert [len(v) for v in vectors] == [256, 256, 256]
+    assert all(math.isclose(math.hypot(*v), 1.0, abs_tol=1e-5) for v in vectors)
+    alike = dot(vectors[0], vectors[1])
+    assert alike > dot(vectors[0], vectors[2]) + 0.2
+    again = model.embeddings.create(model="e", input=texts[:1], dimensions=256, **more)
+    assert again.data[0].embedding == pytest.approx(vectors[0], abs=1e-6)
+    assert answer.usage.total_tokens > 0
+
+
+def dot(left: list[float], right: list[float]) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True))

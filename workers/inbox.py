@@ -1,0 +1,56 @@
+"""Draining the inbox: one drain at a time a process, as many batches as there are."""
+
+import asyncio
+import logging
+
+from sqlalchemy import text
+
+from app.core.config import Settings
+from app.core.db.engine import Database
+from app.core.observability.sentry import capture
+from app.messaging.ingest.normalise import drain_once
+
+log = logging.getLogger(__name__)
+
+# Rows of the last moment are being drained by whoever heard the bell.
+_STALE = text(
+    "select exists (select 1 from inbox_keys where pending"
+    " and received_at < now() - interval '1 second')"
+)
+
+
+class InboxDrain:
+    """Normalises pending events. Use from one event loop."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._again = False
+
+    async def drain(self) -> None:
+        """Drain until the work list is empty; a call during a drain makes it go on."""
+        if self._lock.locked():
+            self._again = True
+            return
+        async with self._lock:
+            more = True
+            while more:
+                self._again = False
+                drained = await drain_once(self._database, self._settings)
+                more = drained.more or self._again
+
+    async def sweep_for_ever(self) -> None:
+        """Find what a lost bell left behind, without the broker, until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.timings.sweep_s)
+            try:
+                async with self._database.system_statement() as connection:
+                    stale = await connection.scalar(_STALE)
+                if stale:
+                    await self.drain()
+            except (OSError, TimeoutError) as error:
+                log.warning("the inbox was not swept", extra={"errorType": type(error).__name__})
+            except Exception as error:  # noqa: BLE001 - the next sweep tries again
+                log.warning("the inbox was not swept", extra={"errorType": type(error).__name__})
+                capture(error)
