@@ -92,7 +92,9 @@ async def _run(admin_url: str, step: Callable[[Config], object]) -> str:
 def _include(obj: object, name: str | None, kind: str, reflected: bool, against: object) -> bool:  # noqa: FBT001
     """Leave the inbox's day partitions out of comparisons: the scheduler makes them."""
     del obj, against
-    return not (kind == "table" and reflected and (name or "").startswith(("inbox_p", "inbox_default")))
+    return not (
+        kind == "table" and reflected and (name or "").startswith(("inbox_p", "inbox_default"))
+    )
 
 
 def upgrade_now(admin_url: str) -> str:

@@ -46,12 +46,17 @@ class Simulator:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        body = await _body(receive)
+        if body is None:
+            too_large = {"message": "request entity too large", "statusCode": 413}
+            await _respond(send, json_response(too_large, status=413), receive)
+            return
         request = Request(
             method=scope["method"],
             path=path,
             query=parse_query(scope["query_string"]),
             headers={n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]},
-            body=await _body(receive),
+            body=body,
         )
         located = self.world.locate(path)
         if located is None:
@@ -130,7 +135,8 @@ def _transport(scope: Scope) -> asyncio.Transport:
     return transport
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body, read to its end; None when it is too large to keep."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -142,7 +148,7 @@ async def _body(receive: Receive) -> bytes:
         if size <= BODY_BYTES_MAX:
             chunks.append(chunk)
         if not message.get("more_body"):
-            return b"".join(chunks)
+            return b"".join(chunks) if size <= BODY_BYTES_MAX else None
 
 
 async def _respond(send: Send, response: Response, receive: Receive) -> None:

@@ -27,6 +27,7 @@ class Plan(Stamped, Base):
     __table_args__ = (
         CheckConstraint("weight between 1 and 100", "weight"),
         CheckConstraint("turn_per_min > 0 and turn_burst > 0", "turn_limit"),
+        CheckConstraint("send_per_min > 0 and send_burst > 0", "send_limit"),
         CheckConstraint("max_inflight > 0", "max_inflight"),
         CheckConstraint("monthly_credits_ucr >= 0", "monthly_credits_ucr"),
     )
@@ -37,6 +38,8 @@ class Plan(Stamped, Base):
     turn_per_min: Mapped[int] = mapped_column(server_default="60")
     turn_burst: Mapped[int] = mapped_column(server_default="20")
     max_inflight: Mapped[int] = mapped_column(server_default="8")
+    send_per_min: Mapped[int] = mapped_column(server_default="20")
+    send_burst: Mapped[int] = mapped_column(server_default="5")
     monthly_credits_ucr: Mapped[Micro] = mapped_column(server_default="0")
     price_minor: Mapped[int] = mapped_column(server_default="0")
     currency: Mapped[str] = mapped_column(server_default="EUR")
@@ -110,6 +113,9 @@ class Channel(TenantRow, Stamped, Base):
     status: Mapped[str] = mapped_column(server_default="unknown")
     status_at: Mapped[datetime | None]
     last_event_at: Mapped[datetime | None]
+    reconcile_from: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    reconciled_at: Mapped[datetime | None]
+    reconcile_due_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     hook_per_min: Mapped[int | None]
     hook_burst: Mapped[int | None]
 

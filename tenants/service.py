@@ -78,7 +78,14 @@ async def create_tenant(connection: AsyncConnection, new: NewTenant, actor: Acto
     values = {name: getattr(new, name) for name in NewTenant.__slots__}
     await connection.execute(_INSERT_TENANT, {"id": tenant_id, **values})
     await connection.execute(_INSERT_QUEUE, {"id": tenant_id})
-    await record(connection, tenant_id, actor, "tenant.create", new.slug, {"name": new.name})
+    await record(
+        connection,
+        tenant_id,
+        actor,
+        action="tenant.create",
+        subject=new.slug,
+        after={"name": new.name},
+    )
     return tenant_id
 
 
@@ -102,7 +109,12 @@ async def create_channel(
         },
     )
     await record(
-        connection, new.tenant_id, actor, "channel.create", str(channel_id), {"name": new.name}
+        connection,
+        new.tenant_id,
+        actor,
+        action="channel.create",
+        subject=str(channel_id),
+        after={"name": new.name},
     )
     return channel_id, key
 
@@ -111,6 +123,7 @@ async def record(
     connection: AsyncConnection,
     tenant_id: UUID,
     actor: Actor,
+    *,
     action: str,
     subject: str,
     after: dict[str, Any] | None = None,

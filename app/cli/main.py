@@ -23,7 +23,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "scheduler": ("app.cli.commands.scheduler", "scheduler", "Run the dispatcher and sweeps."),
     "migrate": ("app.cli.commands.migrate", "migrate", "Move the database schema up or down."),
     "doctor": ("app.cli.commands.doctor", "doctor", "Check this installation, say what to do."),
-    "tenants": ("app.cli.commands.tenants", "tenants", "Look after tenants."),
     "credits": ("app.cli.commands.credits", "credits", "Grant, read and verify credits."),
 }
 # These make their own environment; the one of a stack already running would mislead them.

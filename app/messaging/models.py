@@ -105,11 +105,18 @@ class ContactAddress(TenantRow, Stamped, Base):
         UniqueConstraint("tenant_id", "address"),
         CheckConstraint(one_of("kind", ("phone", "lid")), "kind"),
         Index(None, "tenant_id", "contact_id"),
+        Index(
+            "ix_contact_addresses_unchecked",
+            "tenant_id",
+            "created_at",
+            postgresql_where=text("kind = 'lid' and checked_at is null"),
+        ),
     )
 
     contact_id: Mapped[UUID]
     kind: Mapped[str]
     address: Mapped[str]
+    checked_at: Mapped[datetime | None]
 
 
 class Conversation(TenantRow, Stamped, Base):
@@ -295,6 +302,8 @@ class SendPart(TenantRow, Stamped, Base):
     wa_id: Mapped[str | None]
     ack: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     resolved_by: Mapped[str | None]
+    checks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    checked_at: Mapped[datetime | None]
     error: Mapped[str | None]
 
 

@@ -223,6 +223,8 @@ def _create_tables() -> None:
         sa.Column("turn_per_min", sa.Integer(), server_default="60", nullable=False),
         sa.Column("turn_burst", sa.Integer(), server_default="20", nullable=False),
         sa.Column("max_inflight", sa.Integer(), server_default="8", nullable=False),
+        sa.Column("send_per_min", sa.Integer(), server_default="20", nullable=False),
+        sa.Column("send_burst", sa.Integer(), server_default="5", nullable=False),
         sa.Column("monthly_credits_ucr", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("price_minor", sa.Integer(), server_default="0", nullable=False),
         sa.Column("currency", sa.Text(), server_default="EUR", nullable=False),
@@ -235,6 +237,7 @@ def _create_tables() -> None:
         ),
         sa.CheckConstraint("max_inflight > 0", name=op.f("ck_plans_max_inflight")),
         sa.CheckConstraint("monthly_credits_ucr >= 0", name=op.f("ck_plans_monthly_credits_ucr")),
+        sa.CheckConstraint("send_per_min > 0 and send_burst > 0", name=op.f("ck_plans_send_limit")),
         sa.CheckConstraint("turn_per_min > 0 and turn_burst > 0", name=op.f("ck_plans_turn_limit")),
         sa.CheckConstraint("weight between 1 and 100", name=op.f("ck_plans_weight")),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_plans")),
@@ -377,6 +380,19 @@ def _create_tables() -> None:
         sa.Column("status", sa.Text(), server_default="unknown", nullable=False),
         sa.Column("status_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_event_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "reconcile_from",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("reconciled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "reconcile_due_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
         sa.Column("hook_per_min", sa.Integer(), nullable=True),
         sa.Column("hook_burst", sa.Integer(), nullable=True),
         sa.Column(
@@ -461,6 +477,7 @@ def _create_tables() -> None:
         sa.Column("contact_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -483,6 +500,13 @@ def _create_tables() -> None:
         "contact_addresses",
         ["tenant_id", "contact_id"],
         unique=False,
+    )
+    op.create_index(
+        "ix_contact_addresses_unchecked",
+        "contact_addresses",
+        ["tenant_id", "created_at"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'lid' and checked_at is null"),
     )
     op.create_table(
         "conversations",
@@ -721,6 +745,8 @@ def _create_tables() -> None:
         sa.Column("wa_id", sa.Text(), nullable=True),
         sa.Column("ack", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("resolved_by", sa.Text(), nullable=True),
+        sa.Column("checks", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column(
             "created_at",

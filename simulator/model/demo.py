@@ -12,7 +12,7 @@ from typing import Any
 from simulator.model.hours import CLOSED, Schedule, open_at, parse_schedule
 from simulator.model.intents import Ask, read_asks
 from simulator.model.lexicon import TODAY, TOMORROW
-from simulator.model.phrases import TOPIC_PHRASES, day_name, say
+from simulator.model.phrases import TOPIC_PHRASES, closed_word, day_name, say
 from simulator.model.prompts import Knowledge, asked, knowledge
 from simulator.model.result import HANDOVER, Result
 from simulator.model.retrieval import Index, Match, best, corrected, index
@@ -152,12 +152,24 @@ def _hours(ask: Ask, wanted: set[str], known: Knowledge, speech: str) -> str | N
     schedule = _schedule(known)
     days = [day for day in weekdays(wanted) if day in schedule]
     if not days:
-        return None
+        return _week(schedule, known, wanted, speech)
     spoken = set(words(ask.text))
     if len(days) == 1 and days[0] == known.weekday and spoken & TODAY:
         return _today(schedule[days[0]], known, speech, now=bool(spoken & _NOW_WORDS))
     plain = len(days) > 1 or not ask.yes_no
     return " ".join(_day(day, schedule[day], speech, plain=plain) for day in days)
+
+
+def _week(schedule: Schedule, known: Knowledge, wanted: set[str], speech: str) -> str | None:
+    """The whole week, when the business told it day by day and no fact says it at once."""
+    told_at_once = any("hours" in tokens(key) for key, _ in known.facts)
+    if not schedule or told_at_once or weekdays(wanted):
+        return None
+    days = [
+        f"{day_name(speech, day)} {closed_word(speech) if spans == CLOSED else spans}"
+        for day, spans in sorted(schedule.items())
+    ]
+    return say(speech, "hours", text="; ".join(days))
 
 
 def _day(day: int, spans: str, speech: str, *, plain: bool) -> str:

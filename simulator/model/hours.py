@@ -33,6 +33,7 @@ _SPAN = re.compile(
     r"\d{1,2}(?:[:.h]\d{2})?\s*(?:[ap]\.?m\.?)?",
     re.IGNORECASE,
 )
+_OTHER_WORDS = re.compile(r"[a-z]{3,}")
 _PIECES = re.compile(r"[;|\n•]|,(?!\d)|(?<=\w)\.\s|\band\b|\by\b(?=\s+\D)")
 _HALF_DAY_H = 12
 _DAY_H = 24
@@ -56,6 +57,9 @@ def parse_schedule(text: str) -> Schedule:
             waiting = set() if spans else waiting | days
         elif waiting and spans:
             current, waiting = waiting, set()
+        elif closed or _OTHER_WORDS.search(_SPAN.sub("", piece)):
+            # It speaks of something else, such as a holiday.
+            current = set()
         for day in current if spans else ():
             schedule.setdefault(day, []).extend(spans)
     return {day: ", ".join(spans) for day, spans in schedule.items()}

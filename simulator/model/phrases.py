@@ -93,6 +93,11 @@ def say(language: str, phrase: str, /, **values: str) -> str:
     return _PHRASES[language][phrase].format(**cleaned)
 
 
+def closed_word(language: str) -> str:
+    """How a list of days says that one is a day off."""
+    return {"en": "closed", "es": "cerrado", "pt": "fechado"}[language]
+
+
 def day_name(language: str, day: int) -> str:
     """The name of a day, Monday is 0."""
     return _DAYS[language][day]

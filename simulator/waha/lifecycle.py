@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from simulator.live import LiveUpdates
@@ -43,9 +43,11 @@ class Lifecycle:
 
     def start(self, session: Session) -> None:
         """STARTING, then WORKING when a phone is paired, else SCAN_QR_CODE with rotating codes."""
+        self._cancel_task(session)
         session.running = True
         self._sessions.save()
-        self._replace_task(session, self._start(session))
+        self.enter(session, "STARTING")
+        self._tasks[session.name] = asyncio.get_running_loop().create_task(self._start(session))
 
     def stop(self, session: Session) -> None:
         """Stop the session; the pairing stays."""
@@ -103,7 +105,6 @@ class Lifecycle:
             task.cancel()
 
     async def _start(self, session: Session) -> None:
-        self.enter(session, "STARTING")
         await asyncio.sleep(STARTING_S)
         if session.me:
             self.enter(session, "WORKING")
@@ -115,11 +116,6 @@ class Lifecycle:
             self._live.publish("session")
             await asyncio.sleep(QR_NEXT_S if code else QR_FIRST_S)
         self.enter(session, "FAILED")
-
-    def _replace_task(self, session: Session, work: Coroutine[Any, Any, None]) -> None:
-        self._cancel_task(session)
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks[session.name] = task
 
     def _cancel_task(self, session: Session) -> None:
         task = self._tasks.pop(session.name, None)

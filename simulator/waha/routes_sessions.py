@@ -77,7 +77,7 @@ class SessionRoutes:
         session = self._waha.sessions.create(name, _config(body))
         if body.get("start"):
             self._waha.lifecycle.start(session)
-        return json_response(self._short(session), status=201)
+        return json_response(session.short(), status=201)
 
     async def read(self, request: Request) -> Response:
         """One session."""
@@ -110,7 +110,7 @@ class SessionRoutes:
         if session.running and session.status != "FAILED":
             raise unprocessable(f"Session '{session.name}' is already started.")
         self._waha.lifecycle.start(session)
-        return json_response(self._short(session), status=201)
+        return json_response(session.short(), status=201)
 
     async def stop(self, request: Request) -> Response:
         """Stop; the pairing stays."""
@@ -128,7 +128,7 @@ class SessionRoutes:
         """Stop and start again."""
         session = self._session(request)
         await self._restart(session)
-        return json_response(self._short(session), status=201)
+        return json_response(session.short(), status=201)
 
     async def qr(self, request: Request) -> Response:
         """The pairing code: a PNG picture, JSON with base64, or the raw text."""
@@ -158,11 +158,6 @@ class SessionRoutes:
     async def _restart(self, session: Session) -> None:
         self._waha.lifecycle.stop(session)
         self._waha.lifecycle.start(session)
-
-    def _short(self, session: Session) -> dict[str, Any]:
-        """What a start answers: it is under way, whatever the status said a moment ago."""
-        status = "STARTING" if session.running else session.status
-        return session.short() | {"status": status}
 
     def _by_body(self, handler: Any) -> Any:
         async def named(request: Request) -> Response:

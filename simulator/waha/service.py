@@ -1,6 +1,7 @@
 """The simulated WAHA as a whole: its state, who may call it, and how it says what failed."""
 
 import asyncio
+import logging
 from typing import Any
 
 from simulator.clock import ScaledClock
@@ -17,6 +18,7 @@ from simulator.waha.sessions import Session, SessionStore
 from simulator.waha.traffic import Traffic
 from simulator.waha.webhooks import WebhookSender
 
+log = logging.getLogger("simulator.waha")
 POLL_S = 0.05
 # How long WAHA waits for a session to exist, and for it to work, before it answers 422.
 EXIST_WAIT_S = 5.0
@@ -61,6 +63,7 @@ class Waha:
             return json_response(errors.bad_request(str(error)), status=400)
         except (KeyError, TypeError, AttributeError) as error:
             # WAHA does not validate what its send routes get: a missing field is a crash inside.
+            log.warning("WAHA answers 500 on %s: %s %s", request.path, type(error).__name__, error)
             body = errors.engine_failure(request, error, self.engine.version)
             return json_response(body, status=500)
 

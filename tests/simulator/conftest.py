@@ -1,6 +1,7 @@
 """The simulator as a process of its own, a receiver for its webhooks, and a Redis behind it."""
 
 import importlib.util
+import os
 import shutil
 import signal
 import socket
@@ -41,12 +42,20 @@ def eventually(read: Callable[[], T], what: str = "the condition") -> T:
         time.sleep(0.01)
 
 
+def clean_environment() -> dict[str, str]:
+    """The environment without what the simulator would read from it."""
+    prefixes = ("SIMULATOR_", "WHATSAPP_HOOK_", "WAHA_", "REDIS_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
 @contextmanager
 def running_simulator(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start the simulator on a free port; gives its address and its process."""
     port = free_port()
     command = [sys.executable, "-m", "simulator", "--port", str(port), *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=clean_environment(), stdout=subprocess.DEVNULL
+    ) as process:
         url = f"http://127.0.0.1:{port}"
         try:
             eventually(lambda: answers(url), "the simulator's start")

@@ -103,6 +103,14 @@ def test_passages_are_named_as_sources() -> None:
     assert result.used_sources == ("p2",)
 
 
+def test_hours_told_day_by_day() -> None:
+    system = "<business_facts>\nMonday: 8-12\nTuesday: closed\n</business_facts>"
+    assert answer("When are you open?", system=system).reply == (
+        "Our opening hours are: Monday 8-12; Tuesday closed."
+    )
+    assert answer("Are you open on Tuesday?", system=system).reply == "No, we're closed on Tuesday."
+
+
 def test_plain_prompts_without_fences_work_too() -> None:
     result = answer("When are you open?", system="Opening hours: every day 9:00-17:00")
     assert result.reply == "Our opening hours are: every day 9:00-17:00."
@@ -117,6 +125,7 @@ def test_plain_prompts_without_fences_work_too() -> None:
         ("Sábado e domingo fechado", {5: "closed", 6: "closed"}),
         ("lunes a miércoles 9:00 a 14:00", {0: "9:00 a 14:00", 1: "9:00 a 14:00"}),
         ("Sat 9-13 and 15-18", {5: "9-13, 15-18"}),
+        ("Sat 9-13; 25 December closed", {5: "9-13"}),
         ("Monday: 08:00–12:00\nTuesday: closed", {0: "08:00–12:00", 1: "closed"}),
     ],
 )

@@ -8,7 +8,13 @@ import time
 
 import httpx
 
-from tests.simulator.conftest import ROOT, eventually, free_port, running_simulator
+from tests.simulator.conftest import (
+    ROOT,
+    clean_environment,
+    eventually,
+    free_port,
+    running_simulator,
+)
 
 
 def test_sigterm_ends_it_with_0_within_a_second() -> None:
@@ -55,5 +61,11 @@ def test_a_taken_port_and_wrong_options_are_told() -> None:
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "simulator", *options]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+        command,
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
