@@ -24,7 +24,7 @@ from app.http.health import Health, Probes, QueueState, health_routes
 from app.http.metrics import metrics_routes
 from app.http.problems import on_http_error, on_parley_error, on_unexpected
 from app.http.requests import request_context
-from app.messaging import figures
+from app.messaging import figures, reconcile
 from app.messaging.ingest.group_commit import GroupCommit
 from app.messaging.ingest.routes import CHANNEL_MOUNT, SHARED_PATH, WebhookDoor
 from app.queue import CeleryDoorbell, make_celery
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await _check_roles(database)
+        await _open_door(database)
         yield
         await ingest.close()
         await doorbell.close()
@@ -123,11 +123,15 @@ def _probes(settings: Settings, database: Database) -> Probes:
     )
 
 
-async def _check_roles(database: Database) -> None:
-    """Refuse a privileged login; a database that is away is not a reason not to start."""
+async def _open_door(database: Database) -> None:
+    """Refuse a privileged login; have the time while the door was closed reconciled.
+
+    A database that is away is not a reason not to start: /readyz says so until it is back.
+    """
     try:
         await database.check()
+        await reconcile.force(database)
     except PrivilegedRoleError:
         raise
-    except Exception as error:  # noqa: BLE001 - /readyz says so until it is back
+    except Exception as error:  # noqa: BLE001
         log.warning("the database is away", extra={"errorType": type(error).__name__})

@@ -24,9 +24,11 @@ from app.core.limits.limiter import build_limiter
 from app.core.limits.types import Limiter
 from app.core.outbound import outbound_session
 from app.llm.openai import OpenAIModel
+from app.messaging.reconcile import Reconciler
 from app.messaging.turns.model import Engine
 from workers.heartbeat import beat_for_ever, stop_beating
 from workers.inbox import InboxDrain
+from workers.reconciling import reconcile_for_ever
 from workers.turns import TurnRunner
 
 log = logging.getLogger(__name__)
@@ -98,18 +100,20 @@ class Runtime:
         guarded = outbound_session(settings, guarded=True)
         limiter = build_limiter(settings)
         model = OpenAIModel(settings)
+        waha = WahaClient(
+            trusted=trusted, guarded=guarded, send_timeout_s=settings.timings.send_timeout_s
+        )
         engine = Engine(
             database=database,
             answerer=ModelAnswerer(model, settings),
-            sender=WahaClient(
-                trusted=trusted, guarded=guarded, send_timeout_s=settings.timings.send_timeout_s
-            ),
+            sender=waha,
             limiter=limiter,
             settings=settings,
             keyring=settings.keyring(),
             owner=self._instance,
         )
         turns = TurnRunner(engine)
+        reconciler = Reconciler(database, waha, settings, engine.keyring)
         inbox = InboxDrain(database, settings)
         turns.start()
         beat = beat_for_ever(
@@ -121,6 +125,9 @@ class Runtime:
         background = [
             asyncio.create_task(beat, name="heartbeat"),
             asyncio.create_task(inbox.sweep_for_ever(), name="inbox.sweep"),
+            asyncio.create_task(
+                reconcile_for_ever(reconciler, inbox, settings.timings.sweep_s), name="reconcile"
+            ),
         ]
         return _Parts(database, limiter, model, [trusted, guarded], turns, inbox, background)
 

@@ -30,7 +30,7 @@ _PASSAGES_MAX = 60
 
 _BUSINESS = text(
     """
-    select t.name, t.time_zone, t.locale, p.persona, p.disclosure, p.greeting, p.facts,
+    select t.name, t.time_zone, p.persona, p.disclosure, p.greeting, p.facts,
            coalesce((select jsonb_agg(jsonb_build_array(q.id, q.question, q.answer)
                                       order by q.created_at, q.id)
                      from (select * from question_answers
@@ -62,17 +62,17 @@ class ModelAnswerer:
                 _BUSINESS, {"tenant_id": question.tenant_id, "passages_max": _PASSAGES_MAX}
             )
         ).one()
+        opening = _opening(row) if question.first_reply else ""
         business = Business(
             name=row.name,
             persona=row.persona or "",
             facts=[(str(f["key"]), str(f["value"])) for f in row.facts or []],
             local_time=_local_time(row.time_zone),
             time_zone=row.time_zone,
-            locale=row.locale,
+            opening=opening.strip(),
         )
         passages = [Passage(str(a[0]), str(a[1]), str(a[1]), str(a[2])) for a in row.answers]
         turns = build_prompt(business, passages, question.history)
-        opening = _opening(row) if question.first_reply else ""
         return Prepared(
             model=self._settings.openai_model,
             input_tokens_max=tokens_max(turns),

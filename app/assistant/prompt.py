@@ -19,7 +19,7 @@ HISTORY_MESSAGES_MAX = 40
 _HISTORY_CHARS_MAX = 24_000
 _MESSAGE_CHARS_MAX = 4_000
 _FENCES = re.compile(
-    r"<(?=\s*/?\s*(?:business_facts|persona|passage|question|answer|now|customer)\b)", re.IGNORECASE
+    r"<(?=\s*/?\s*(?:business_facts|persona|passage|question|answer|now|opening)\b)", re.IGNORECASE
 )
 
 POLICY = """\
@@ -39,7 +39,9 @@ over.
 business would want to decide itself.
 6. Answer in the customer's language, warmly and briefly: one to four short sentences as one \
 writes on a phone. Answer every open question of the customer's latest messages in one reply.
-7. You cannot see or hear images, videos, voice messages or files. If one matters, ask the \
+7. Where an opening is given, it is sent in front of your reply: do not greet or introduce \
+yourself again.
+8. You cannot see or hear images, videos, voice messages or files. If one matters, ask the \
 customer kindly to type it.
 
 Answer with the JSON object asked for: `reply` is the text to send (empty only when handing \
@@ -96,7 +98,7 @@ class Business:
     facts: Sequence[tuple[str, str]]
     local_time: datetime
     time_zone: str
-    locale: str
+    opening: str
 
 
 def build_prompt(
@@ -108,6 +110,7 @@ def build_prompt(
             POLICY,
             _now(business),
             _fenced("persona", business.persona or "Friendly, clear and to the point."),
+            *([_fenced("opening", business.opening)] if business.opening else []),
             _facts(business),
             *(_passage(p) for p in passages),
         ]

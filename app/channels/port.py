@@ -98,6 +98,14 @@ class PresenceEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityEvent:
+    """Two addresses turned out to be one person (from WAHA's own mapping, asked by us)."""
+
+    lid: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
 class IgnoredEvent:
     """Nothing to do; the reason is a stable word."""
 
@@ -105,7 +113,14 @@ class IgnoredEvent:
 
 
 Event = (
-    MessageEvent | AckEvent | EditEvent | RevokeEvent | SessionEvent | PresenceEvent | IgnoredEvent
+    MessageEvent
+    | AckEvent
+    | EditEvent
+    | RevokeEvent
+    | SessionEvent
+    | PresenceEvent
+    | IdentityEvent
+    | IgnoredEvent
 )
 
 

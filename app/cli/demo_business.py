@@ -21,10 +21,10 @@ HANDOVER_TEXT = (
 FACTS = (
     ("what we are", "Sourdough bakery and café in Kilrane Quay, run by Aoife Marlow and Tom Finch"),
     ("address", "14 Lantern Street, Kilrane Quay, next to the lifeboat station"),
-    ("opening hours Monday", "closed"),
-    ("opening hours Tuesday to Friday", "7:30 to 17:30"),
-    ("opening hours Saturday", "8:00 to 16:00"),
-    ("opening hours Sunday", "9:00 to 14:00"),
+    (
+        "opening hours",
+        "Monday closed, Tuesday to Friday 7:30 to 17:30, Saturday 8:00 to 16:00, Sunday 9:00 to 14:00",
+    ),
     ("phone orders", "on WhatsApp any time; the shop phone is answered 8:00 to 12:00"),
     ("sourdough loaf price", "€5.80 (800 g), €3.20 for half a loaf"),
     ("seeded rye price", "€6.40 (900 g)"),

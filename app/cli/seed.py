@@ -28,10 +28,12 @@ WAHA_NUMBER = "353719100142"
 
 _PLAN = text(
     """
-    insert into plans (code, name, weight, turn_per_min, turn_burst, max_inflight, offered)
-    values (:code, 'Demo', 1, :turn_per_min, :turn_burst, :max_inflight, false)
+    insert into plans (code, name, weight, turn_per_min, turn_burst, max_inflight, send_per_min,
+                       send_burst, offered)
+    values (:code, 'Demo', 1, :per_min, :burst, :max_inflight, :per_min, :burst, false)
     on conflict (code) do update set turn_per_min = excluded.turn_per_min,
-        turn_burst = excluded.turn_burst, max_inflight = excluded.max_inflight
+        turn_burst = excluded.turn_burst, send_per_min = excluded.send_per_min,
+        send_burst = excluded.send_burst, max_inflight = excluded.max_inflight
     """
 )
 _PROFILE = text(
@@ -73,8 +75,8 @@ async def _make(connection: AsyncConnection, settings: Settings) -> None:
         _PLAN,
         {
             "code": demo.PLAN_CODE,
-            "turn_per_min": TURN_PER_MIN,
-            "turn_burst": TURN_BURST,
+            "per_min": TURN_PER_MIN,
+            "burst": TURN_BURST,
             "max_inflight": MAX_INFLIGHT,
         },
     )

@@ -39,11 +39,14 @@ class Timings:
     sweep_s: float = 5.0
     model_timeout_s: float = 60.0
     stop_grace_s: float = 0.5
-    typing_max_s: float = 6.0
+    typing_max_s: float = 4.0
     model_give_up_s: float = 120.0
     retry_base_s: float = 2.0
     drain_s: float = 25.0
     answer_max_age_s: float = 3600.0
+    silence_s: float = 300.0
+    reconcile_s: float = 3600.0
+    reconcile_check_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.config import Timings
+from app.messaging.turns.opening import adopt
+
 _LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(cast(:tenant as text)))")
 _PAIRS = text(
     """
@@ -61,7 +64,9 @@ _MOVE_OTHERS = tuple(
 _MARK = text("update contacts set merged_into = :kept where tenant_id = :tenant and id = :gone")
 
 
-async def merge(connection: AsyncConnection, tenant_id: UUID, *, kept: UUID, gone: UUID) -> None:
+async def merge(
+    connection: AsyncConnection, tenant_id: UUID, *, kept: UUID, gone: UUID, timings: Timings
+) -> None:
     """Make ``kept`` the contact of everything that was ``gone``'s."""
     contacts = {"tenant": tenant_id, "kept": kept, "gone": gone}
     await connection.execute(_LOCK, {"tenant": tenant_id})
@@ -81,6 +86,7 @@ async def merge(connection: AsyncConnection, tenant_id: UUID, *, kept: UUID, gon
                 },
             )
         await connection.execute(_RESOLVE, {"tenant": tenant_id, "gone_id": pair.gone_id})
+        await adopt(connection, tenant_id, pair.kept_id, idle_s=timings.idle_s, cap_s=timings.cap_s)
     for statement in _MOVE_OTHERS:
         await connection.execute(statement, contacts)
     await connection.execute(_MARK, contacts)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
+from app.core.config import Timings
 from app.core.db.rows import as_rows
 from app.messaging.contact_merge import merge
 
@@ -72,7 +73,9 @@ class Sighting:
         return (self.address,) if self.alternate is None else (self.address, self.alternate)
 
 
-async def resolve(connection: AsyncConnection, sightings: Sequence[Sighting]) -> Known:
+async def resolve(
+    connection: AsyncConnection, sightings: Sequence[Sighting], timings: Timings
+) -> Known:
     """Return the contact of each (tenant, address); strangers become contacts."""
     known = await _find(connection, sightings)
     if missing := _missing(sightings, known):
@@ -82,7 +85,7 @@ async def resolve(connection: AsyncConnection, sightings: Sequence[Sighting]) ->
         await _make(connection, _missing(sightings, known), known)
     await _rename(connection, sightings, known)
     for sighting in sightings:
-        await _merge_when_two(connection, sighting, known)
+        await _merge_when_two(connection, sighting, known, timings)
     return known
 
 
@@ -138,7 +141,9 @@ async def _rename(connection: AsyncConnection, sightings: Sequence[Sighting], kn
         await connection.execute(_RENAME, {"rows": rows})
 
 
-async def _merge_when_two(connection: AsyncConnection, sighting: Sighting, known: Known) -> None:
+async def _merge_when_two(
+    connection: AsyncConnection, sighting: Sighting, known: Known, timings: Timings
+) -> None:
     """Make one contact of two, once a message shows that both addresses are one person."""
     if sighting.alternate is None:
         return
@@ -147,7 +152,7 @@ async def _merge_when_two(connection: AsyncConnection, sighting: Sighting, known
     if first == second:
         return
     kept, gone = min(first, second), max(first, second)  # the older one stays (UUIDv7)
-    await merge(connection, tenant_id, kept=kept, gone=gone)
+    await merge(connection, tenant_id, kept=kept, gone=gone, timings=timings)
     for key, contact in list(known.items()):
         if key[0] == tenant_id and contact == gone:
             known[key] = kept

@@ -55,7 +55,8 @@ def answer(messages: list[dict[str, Any]]) -> Result:
         if ask.asks:
             _answer_ask(ask, known, reply)
     if reply.sentences:
-        return _answered(reply, asks, speech)
+        greet = any(ask.greets for ask in asks) and not known.opened
+        return _answered(reply, speech, greet=greet)
     if reply.missing:
         return _hand_over(say(speech, "missing"), "missing_knowledge")
     return Result(reply=_small_talk(asks, known, speech))
@@ -65,9 +66,9 @@ def _hand_over(reply: str, reason: str) -> Result:
     return Result(reply=reply, action=HANDOVER, reason_code=reason)
 
 
-def _answered(reply: _Reply, asks: list[Ask], speech: str) -> Result:
+def _answered(reply: _Reply, speech: str, *, greet: bool) -> Result:
     sentences = reply.sentences[:SENTENCES_MAX]
-    if any(ask.greets for ask in asks):
+    if greet:
         sentences[0] = f"{say(speech, 'hello')} {sentences[0]}"
     if reply.missing:
         sentences.append(say(speech, "rest"))

@@ -13,6 +13,7 @@ from simulator.model.words import fold
 _FACTS = re.compile(r"<business_facts\b[^>]*>(.*?)</business_facts>", re.DOTALL | re.IGNORECASE)
 _PASSAGE = re.compile(r"<passage\b([^>]*)>(.*?)</passage>", re.DOTALL | re.IGNORECASE)
 _NOW = re.compile(r"<now\b[^>]*>(.*?)</now>", re.DOTALL | re.IGNORECASE)
+_OPENING = re.compile(r"<opening\b[^>]*>\s*\S", re.IGNORECASE)
 _QUESTION = re.compile(r"<question\b[^>]*>(.*?)</question>", re.DOTALL | re.IGNORECASE)
 _ANSWER = re.compile(r"<answer\b[^>]*>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"(\w+)\s*=\s*\"([^\"]*)\"")
@@ -40,6 +41,8 @@ class Knowledge:
     passages: tuple[Passage, ...]
     weekday: int | None
     clock: time | None
+    opened: bool = False
+    """True when the reply goes out behind an opening, which greets already."""
 
     @property
     def business_name(self) -> str | None:
@@ -99,7 +102,7 @@ def _read(text: str) -> Knowledge:
         fenced = [text]
     facts = tuple(pair for block in fenced for pair in _pairs(block))
     weekday, clock = _moment(text)
-    return Knowledge(facts, passages, weekday, clock)
+    return Knowledge(facts, passages, weekday, clock, opened=bool(_OPENING.search(text)))
 
 
 def _pairs(block: str) -> list[tuple[str, str]]:

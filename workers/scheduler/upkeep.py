@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.faults import fault_point
+from app.messaging import conversations
 from app.messaging.sends.settling import release_overdue_unknown
+from app.messaging.turns.opening import adopt, strays
 from billing.ledger.schemas import CloseRequest
 from billing.ledger.service import close_many
 
@@ -83,6 +86,18 @@ async def release_orphaned_holds(connection: AsyncConnection) -> int:
     return len(requests)
 
 
+async def adopt_strays(connection: AsyncConnection, settings: Settings) -> int:
+    """Give open messages that no turn has to a turn: nothing may be left without an end."""
+    found = await strays(connection, rows_max=_HOLDS_BATCH)
+    timings = settings.timings
+    for tenant_id, conversation_id in found:
+        await conversations.lock(connection, tenant_id, conversation_id)
+        await adopt(
+            connection, tenant_id, conversation_id, idle_s=timings.idle_s, cap_s=timings.cap_s
+        )
+    return len(found)
+
+
 async def settle_doubt(connection: AsyncConnection) -> int:
     """Release the holds of sends that nobody could prove within a day."""
     return await release_overdue_unknown(connection, after_s=UNKNOWN_RELEASE_S)
@@ -113,6 +128,9 @@ def chores(settings: Settings) -> list[Chore]:
     """Return all periodic work of the leader."""
     return [
         Chore("release_orphaned_holds", settings.timings.sweep_s * 2, release_orphaned_holds),
+        Chore(
+            "adopt_strays", settings.timings.sweep_s * 2, partial(adopt_strays, settings=settings)
+        ),
         Chore("settle_doubt", 60.0, settle_doubt),
         Chore("keep_partitions", 3600.0, keep_partitions),
         Chore("prune", 600.0, prune),

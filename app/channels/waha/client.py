@@ -9,13 +9,13 @@ import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
 
 from app.channels.port import ChannelAccess
-from app.channels.waha.addresses import parse_message_id
+from app.channels.waha.addresses import normalise_address, parse_message_id
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
 
@@ -80,16 +80,37 @@ class WahaClient:
         fault_point("send.after_provider_accepted")
         return sent_message_id(answer)
 
-    async def find_message(self, access: ChannelAccess, wa_id: str) -> bool:
-        """GET one message of any chat; True when WAHA knows it."""
-        path = f"/api/{quote(access.session)}/chats/all/messages/{quote(wa_id)}"
-        try:
-            answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
-        except ProviderError as error:
-            if error.status_code == 404:  # noqa: PLR2004
-                return False
-            raise
-        return isinstance(answer, Mapping) and sent_message_id(answer) is not None
+    async def list_messages(
+        self,
+        access: ChannelAccess,
+        *,
+        since_s: float,
+        limit: int,
+        offset: int,
+        chat: str | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """GET /api/messages (all chats: NOWEB, GOWS) or one chat's; newest first.
+
+        NOWEB answers only with its store enabled; without one the call fails or lists nothing.
+        """
+        query = {
+            "limit": str(limit),
+            "offset": str(offset),
+            "downloadMedia": "false",
+            "filter.timestamp.gte": str(int(since_s)),
+        }
+        path = "/api/messages?" + urlencode(
+            {"session": access.session, "chatId": chat or "all", **query}
+        )
+        answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
+        return [m for m in answer if isinstance(m, Mapping)] if isinstance(answer, list) else []
+
+    async def phone_of_lid(self, access: ChannelAccess, lid: str) -> str | None:
+        """GET /api/{session}/lids/{lid}; None while WAHA does not know the phone."""
+        path = f"/api/{quote(access.session)}/lids/{quote(lid, safe='')}"
+        answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
+        phone = answer.get("pn") if isinstance(answer, Mapping) else None
+        return normalise_address(phone) if isinstance(phone, str) and phone else None
 
     async def _gesture(self, access: ChannelAccess, path: str, chat: str) -> None:
         body = {"session": access.session, "chatId": chat}

@@ -11,6 +11,7 @@ from app.channels.port import (
     EditEvent,
     Envelope,
     Event,
+    IdentityEvent,
     IgnoredEvent,
     MessageEvent,
     PresenceEvent,
@@ -210,6 +211,15 @@ def _presence(payload: Mapping[str, Any], _now: datetime) -> Event:
     return PresenceEvent(normalise_address(chat), composing)
 
 
+def _identity(payload: Mapping[str, Any], _now: datetime) -> Event:
+    lid, phone = text(payload.get("lid"), chars_max=128), text(payload.get("phone"), chars_max=128)
+    if not lid or not phone:
+        return IgnoredEvent("no_identity")
+    pair = IdentityEvent(normalise_address(lid), normalise_address(phone))
+    kinds = (chat_kind(pair.lid), chat_kind(pair.phone))
+    return pair if kinds == (ChatKind.LID, ChatKind.PHONE) else IgnoredEvent("no_identity")
+
+
 _READERS: dict[str, Callable[[Mapping[str, Any], datetime], Event]] = {
     "message": _message,
     "message.any": _message,
@@ -218,4 +228,6 @@ _READERS: dict[str, Callable[[Mapping[str, Any], datetime], Event]] = {
     "message.revoked": _revoked,
     "session.status": _session,
     "presence.update": _presence,
+    # Put into the inbox by ourselves (app.messaging.reconcile), from WAHA's own mapping.
+    "parley.identity": _identity,
 }

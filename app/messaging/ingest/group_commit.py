@@ -159,7 +159,7 @@ class GroupCommit:
         INGEST_BATCH.observe(len(admitted))
         began = time.perf_counter()
         try:
-            fresh = await self._store([w.delivery for w in admitted])
+            fresh = await store(self._database, [w.delivery for w in admitted])
         except _AWAY as error:
             raise UnavailableError("the database is away") from error
         except SQLAlchemyError as error:
@@ -202,32 +202,11 @@ class GroupCommit:
             policy = for_plan(policy, limit=delivery.hook_per_min, burst=delivery.hook_burst)
         return Check(policy, str(delivery.channel_id), cost)
 
-    async def _store(self, deliveries: Sequence[Delivery]) -> set[UUID]:
-        """Store in one statement, which is its own transaction; return the new inbox ids."""
-        fault_point("ingest.before_commit")
-        async with (
-            asyncio.timeout(_COMMIT_TIMEOUT_S),
-            self._database.system_statement() as connection,
-        ):
-            result = await connection.execute(
-                _STORE,
-                {
-                    "tenant_ids": [d.tenant_id for d in deliveries],
-                    "channel_ids": [d.channel_id for d in deliveries],
-                    "keys": [d.key for d in deliveries],
-                    "ids": [d.inbox_id for d in deliveries],
-                    "events": [d.event for d in deliveries],
-                    "bodies": [d.body for d in deliveries],
-                    "request_ids": [d.request_id for d in deliveries],
-                },
-            )
-            return set(result.scalars())
-
     async def _store_one_by_one(self, batch: Sequence[_Waiting]) -> None:
         outcomes: Counter[str] = Counter()
         for entry in batch:
             try:
-                fresh = await self._store([entry.delivery])
+                fresh = await store(self._database, [entry.delivery])
             except (SQLAlchemyError, *_AWAY) as error:
                 outcomes["failed"] += 1
                 _refuse(entry, error)
@@ -240,6 +219,25 @@ class GroupCommit:
         )
         if outcomes["stored"]:
             await self._doorbell.ring("ingest")
+
+
+async def store(database: Database, deliveries: Sequence[Delivery]) -> set[UUID]:
+    """Store events in one statement, its own transaction; return the inbox ids that are new."""
+    fault_point("ingest.before_commit")
+    async with asyncio.timeout(_COMMIT_TIMEOUT_S), database.system_statement() as connection:
+        result = await connection.execute(
+            _STORE,
+            {
+                "tenant_ids": [d.tenant_id for d in deliveries],
+                "channel_ids": [d.channel_id for d in deliveries],
+                "keys": [d.key for d in deliveries],
+                "ids": [d.inbox_id for d in deliveries],
+                "events": [d.event for d in deliveries],
+                "bodies": [d.body for d in deliveries],
+                "request_ids": [d.request_id for d in deliveries],
+            },
+        )
+        return set(result.scalars())
 
 
 def _connection_lost(error: SQLAlchemyError) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
+from app.core.config import Timings
 from app.core.observability.context import bind
 from app.messaging import contacts, conversations, messages
 from app.messaging.contacts import Sighting
@@ -19,6 +20,8 @@ from app.messaging.turns.opening import Arrival, join_or_open
 from billing.guard import verdicts
 
 log = logging.getLogger(__name__)
+
+_MEDIA_PATIENCE = 2.0
 
 Decided = tuple[Item, Thread, Disposition | None]
 
@@ -58,7 +61,9 @@ async def unknown_ones(connection: AsyncConnection, items: Sequence[Item]) -> li
     return list(first.values())
 
 
-async def open_threads(connection: AsyncConnection, items: Sequence[Item]) -> dict[int, Thread]:
+async def open_threads(
+    connection: AsyncConnection, timings: Timings, items: Sequence[Item]
+) -> dict[int, Thread]:
     """Return the open conversation of each item, locked, by the item's identity."""
     if not items:
         return {}
@@ -68,6 +73,7 @@ async def open_threads(connection: AsyncConnection, items: Sequence[Item]) -> di
             Sighting(i.tenant_id, i.message.chat, i.message.alternate, i.message.push_name)
             for i in items
         ],
+        timings,
     )
     keys = [ThreadKey(i.tenant_id, i.channel_id, known[i.tenant_id, i.message.chat]) for i in items]
     newest: dict[ThreadKey, tuple[str, datetime]] = {}
@@ -176,9 +182,15 @@ def _arrivals(decided: Sequence[Decided], stored: set[str]) -> list[Arrival]:
             channel_id=found[-1].channel_id,
             message_count=len(found),
             request_id=found[-1].request_id,
-            idle_s=found[-1].channel.idle_s,
+            idle_s=_idle_s(found),
             cap_s=found[-1].channel.cap_s,
             messages_max=found[-1].channel.batch_messages_max,
         )
         for conversation_id, found in grouped.items()
     ]
+
+
+def _idle_s(items: Sequence[Item]) -> float:
+    """Wait longer behind media: WAHA downloads it first, so the words to it may come later."""
+    idle_s = float(items[-1].channel.idle_s)
+    return idle_s * _MEDIA_PATIENCE if items[-1].message.media else idle_s

@@ -20,6 +20,7 @@ from app.channels.port import (
     EditEvent,
     Envelope,
     Event,
+    IdentityEvent,
     IgnoredEvent,
     MessageEvent,
     PresenceEvent,
@@ -35,7 +36,7 @@ from app.core.faults import fault_point
 from app.core.json import NotAnObjectError, TooDeepError, decode_object
 from app.core.observability.context import bind
 from app.core.observability.sentry import capture
-from app.messaging import messages
+from app.messaging import contacts, messages
 from app.messaging.ingest import inbound, outbound, queries
 from app.messaging.ingest.items import Item
 from app.messaging.sends import evidence
@@ -104,7 +105,8 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
     typed, echoes = await outbound.split(connection, [i for i in direct if i.message.from_me])
     received = [i for i in direct if not i.message.from_me]
     fresh = await inbound.unknown_ones(connection, [*received, *typed])
-    threads = await inbound.open_threads(connection, fresh)
+    await _learn_identities(connection, settings, items)
+    threads = await inbound.open_threads(connection, settings.timings, fresh)
     own_acks = [i for i in items if isinstance(i.event, AckEvent) and i.event.from_me]
     consequences = [
         *await evidence.note_acks(connection, own_acks),
@@ -191,12 +193,25 @@ async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> 
             "status": item.event.status if isinstance(item.event, SessionEvent) else None,
         }
         news = {k: v for k, v in told.items() if v is not None and v != getattr(channel, k)}
-        if news:
+        if news or channel.quiet:
             base = {"tenant_id": item.tenant_id, "id": item.channel_id}
             changed.setdefault(item.channel_id, {**dict.fromkeys(told), **base}).update(news)
     if changed:
         rows = as_rows(changed[key] for key in sorted(changed))
         await connection.execute(queries.TOUCH_CHANNEL, {"rows": rows})
+
+
+async def _learn_identities(
+    connection: AsyncConnection, settings: Settings, items: Sequence[Item]
+) -> None:
+    """Join addresses that WAHA knows to be one person."""
+    pairs = [
+        contacts.Sighting(item.tenant_id, item.event.lid, item.event.phone, None)
+        for item in items
+        if isinstance(item.event, IdentityEvent)
+    ]
+    if pairs:
+        await contacts.resolve(connection, pairs, settings.timings)
 
 
 async def _note_changes(connection: AsyncConnection, items: Sequence[Item]) -> None:

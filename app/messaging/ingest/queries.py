@@ -33,7 +33,8 @@ CHANNELS = text(
            t.status as tenant_status, t.batch_messages_max,
            coalesce(t.idle_s, :idle_s) as idle_s, coalesce(t.cap_s, :cap_s) as cap_s,
            coalesce(t.answer_max_age_s, :answer_max_age_s) as answer_max_age_s,
-           now() as now
+           now() as now,
+           c.last_event_at is null or c.last_event_at < now() - interval '15 seconds' as quiet
     from unnest(cast(:ids as uuid[])) as i(id)
     join channels c on c.id = i.id
     join tenants t on t.id = c.tenant_id
@@ -65,6 +66,7 @@ TOUCH_CHANNEL = text(
         engine_version = coalesce(r.engine_version, c.engine_version),
         own_address = coalesce(r.own_address, c.own_address),
         status = coalesce(r.status, c.status),
+        last_event_at = now(),
         status_at = case when r.status is distinct from c.status and r.status is not null
                          then now() else c.status_at end
     from jsonb_to_recordset(cast(:rows as jsonb))

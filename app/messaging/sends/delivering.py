@@ -24,6 +24,9 @@ from sqlalchemy import text
 from app.channels.port import ChannelAccess
 from app.core.errors import FaultInjectedError, ProviderError
 from app.core.faults import fault_point
+from app.core.limits.policies import SEND as SEND_LIMIT
+from app.core.limits.policies import for_plan
+from app.core.limits.types import Check
 from app.core.observability.metrics import SEND, SENDS
 from app.messaging import conversations
 from app.messaging.sends.settling import accept_part, fail_part, give_up_part
@@ -120,22 +123,39 @@ async def _deliver_part(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
             return await _accept(engine, turn, part, None, "evidence")
         if not part.idempotent:
             return await _await_evidence(engine, turn, part)
-    else:
+    elif await _admit(engine, turn, part):
         await _gestures(engine, access, part)
+    else:
+        return False
     if not await _begin_attempt(engine, turn, part, access):
         return False
-    began = time.perf_counter()
     try:
-        client_id = part.client_message_id if engine.sender.honours_client_id(access) else None
-        wa_id = await engine.sender.send_text(access, part.address, part.body, client_id)
-    except FaultInjectedError:
-        lost = ProviderError("waha", "the answer was lost", ambiguous=True)
-        return await _after_failure(engine, turn, part, access, lost)
+        wa_id = await _call(engine, access, part)
     except ProviderError as error:
         return await _after_failure(engine, turn, part, access, error)
+    return await _accept(engine, turn, part, wa_id, "response")
+
+
+async def _call(engine: Engine, access: ChannelAccess, part: Any) -> str | None:
+    """Send the text; return its bare WhatsApp id where that is known."""
+    client_id = part.client_message_id if engine.sender.honours_client_id(access) else None
+    began = time.perf_counter()
+    try:
+        told = await engine.sender.send_text(access, part.address, part.body, client_id)
+    except FaultInjectedError:
+        raise ProviderError("waha", "the answer was lost", ambiguous=True) from None
     finally:
         SEND.labels("waha").observe(time.perf_counter() - began)
-    return await _accept(engine, turn, part, wa_id or client_id, "response")
+    return told or client_id
+
+
+async def _admit(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
+    """Ask the number's own limit: WhatsApp bans numbers that write too fast. Refused waits."""
+    policy = for_plan(SEND_LIMIT, limit=turn.send_per_min, burst=turn.send_burst)
+    verdict = await engine.limiter.decide([Check(policy, str(part.channel_id))])
+    if not verdict.allowed:
+        await park(engine, turn, max(verdict.retry_after_s, 0.05))
+    return verdict.allowed
 
 
 async def _gestures(engine: Engine, access: ChannelAccess, part: Any) -> None:

@@ -23,8 +23,9 @@ _CLAIM = text(
     """
     with tenant as (
         select q.tenant_id, q.served_at, q.blocked_until, p.weight, p.max_inflight,
-               p.turn_per_min, p.turn_burst
+               p.turn_per_min, p.turn_burst, p.send_per_min, p.send_burst
         from tenant_queues q
+        join tenant_queues seen on seen.tenant_id = q.tenant_id
         join tenants t on t.id = q.tenant_id
         join plans p on p.code = t.plan_code
         where (exists (select 1 from turns w where w.tenant_id = q.tenant_id
@@ -33,6 +34,15 @@ _CLAIM = text(
             or exists (select 1 from turns x where x.tenant_id = q.tenant_id
                          and x.state in ('claimed', 'held', 'generated', 'sending')
                          and x.lease_until < now()))
+          -- Tenants without room must not fill the list and hide those that have some.
+          and p.max_inflight > (
+              select count(*) from turns l
+              where l.tenant_id = q.tenant_id
+                and l.state in ('claimed', 'held', 'generated', 'sending')
+                and l.lease_owner is not null and l.lease_until >= now())
+          -- Served by another worker since this statement began: its turns are not in our
+          -- snapshot, so counting the room would give it away twice. Left to the next claim.
+          and q.served_at = seen.served_at
         order by q.served_at
         limit :tenants_max
         for update of q skip locked
@@ -60,7 +70,8 @@ _CLAIM = text(
             order by due_at limit greatest(least(r.room, :turns_max), 0)
             for update skip locked) w
     ), placed as (
-        select c.tenant_id, c.id, r.turn_per_min, r.turn_burst, r.served_at, r.room, r.weight,
+        select c.tenant_id, c.id, r.turn_per_min, r.turn_burst, r.send_per_min, r.send_burst,
+               r.served_at, r.room, r.weight,
                row_number() over (partition by c.tenant_id order by c.rank, c.at) as place
         from candidate c join roomy r on r.tenant_id = c.tenant_id
     ), chosen as (
@@ -83,7 +94,7 @@ _CLAIM = text(
     returning t.tenant_id, t.id, t.conversation_id, t.channel_id, t.state,
               t.lease_epoch as epoch, t.attempts, t.request_id,
               extract(epoch from now() - t.failing_since)::float8 as failing_s,
-              c.turn_per_min, c.turn_burst
+              c.turn_per_min, c.turn_burst, c.send_per_min, c.send_burst
     """
 )
 _RENEW = text(

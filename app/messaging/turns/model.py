@@ -26,6 +26,8 @@ class ClaimedTurn:
     failing_s: float | None
     turn_per_min: int
     turn_burst: int
+    send_per_min: int
+    send_burst: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,19 @@ _OPEN_MESSAGES = text(
       and m.direction = 'in' and m.disposition is null and m.turn_id is null
     """
 )
+_STRAYS = text(
+    """
+    select distinct m.tenant_id, m.conversation_id
+    from messages m
+    where m.direction = 'in' and m.disposition is null and m.turn_id is null
+      and m.received_at < now() - interval '10 seconds'
+      and not exists (
+          select 1 from turns t where t.tenant_id = m.tenant_id
+            and t.conversation_id = m.conversation_id
+            and t.state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending'))
+    order by m.tenant_id, m.conversation_id limit :rows_max
+    """
+)
 # Delivered at commit: the dispatcher plans for the new due times.
 _NOTIFY = text("select pg_notify('parley_turns', '')")
 _TYPING = text(
@@ -214,6 +227,32 @@ async def open_next(
     await _insert(connection, [row])
     await connection.execute(_ATTACH, {"rows": as_rows([row])})
     return True
+
+
+async def adopt(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    conversation_id: UUID,
+    *,
+    idle_s: float,
+    cap_s: float,
+) -> None:
+    """Give open messages that have no turn to the waiting turn, or open one for them.
+
+    The conversation is locked. A turn under way is left alone: whoever ends it opens the next.
+    """
+    key = {"tenant_id": tenant_id, "conversation_id": conversation_id}
+    turn = (await connection.execute(_LIVE, {"rows": as_rows([key])})).one_or_none()
+    if turn is None:
+        await open_next(connection, tenant_id, conversation_id, idle_s=idle_s, cap_s=cap_s)
+    elif turn.state in {"waiting", "due"}:
+        await connection.execute(_ATTACH, {"rows": as_rows([{**key, "id": turn.id}])})
+
+
+async def strays(connection: AsyncConnection, *, rows_max: int) -> list[tuple[UUID, UUID]]:
+    """Return conversations with open messages and no live turn for a while: nobody's work."""
+    found = await connection.execute(_STRAYS, {"rows_max": rows_max})
+    return [(row.tenant_id, row.conversation_id) for row in found]
 
 
 async def note_typing(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:

@@ -1,0 +1,28 @@
+"""Time travel: stored rows are moved into the past, nobody waits and no clock is patched."""
+
+import asyncpg
+
+# Every column of the message path that is compared with PostgreSQL's clock.
+_MOMENTS = {
+    "turns": ("first_at", "due_at", "lease_until", "failing_since"),
+    "tenant_queues": ("blocked_until",),
+    "messages": ("sent_at", "received_at"),
+    "send_parts": ("started_at", "accepted_at", "next_attempt_at"),
+    "credit_holds": ("created_at", "closed_at"),
+    "conversations": ("human_until", "paused_until", "last_message_at"),
+    "inbox_keys": ("received_at",),
+    "process_heartbeats": ("beat_at",),
+    "leases": ("until",),
+}
+
+
+async def age(superuser_url: str, seconds: float) -> None:
+    """Make everything stored ``seconds`` older, as if that time had passed."""
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        async with connection.transaction():
+            for table, columns in _MOMENTS.items():
+                moved = ", ".join(f"{c} = {c} - make_interval(secs => $1)" for c in columns)
+                await connection.execute(f"update {table} set {moved}", float(seconds))
+    finally:
+        await connection.close()

@@ -1,0 +1,348 @@
+"""A world for tests of the message path: businesses with numbers, the API over real HTTP.
+
+The API runs as in production (the same uvicorn configuration, its own event loop) in a thread
+of the test process; requests travel over loopback sockets.
+"""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import uvicorn
+
+from app.cli.commands.serve import configuration
+from app.core.config import Limits, Settings, Timings
+from app.core.db.engine import Database
+from app.core.ids import uuid7
+from app.core.money import UCR_PER_CREDIT
+from app.core.signing import hmac_sha512_hex
+from app.factory import create_app
+from app.messaging.ingest.normalise import drain_once
+from billing.ledger import service as ledger
+from billing.ledger.schemas import Grant
+from migrations import bootstrap
+from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
+from tests.conftest import PASSWORDS, TEMPLATE
+from tests.fixtures.waha import Body, WahaSession, encode
+
+START_S = 15.0
+DRAINS_MAX = 30
+# What "time passes" moves. The inbox's day is a partition key and stays.
+_AGED = ("contacts", "conversations", "messages", "turns", "sends", "send_parts", "send_attempts")
+_PLAN = "insert into plans (code, name) values ('test', 'Test') on conflict do nothing"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A business with one number."""
+
+    tenant_id: UUID
+    channel_id: UUID
+    key: str
+    session: str
+    secret: str
+
+    @property
+    def path(self) -> str:
+        """The number's own webhook."""
+        return f"/webhooks/waha/{self.key}"
+
+    def waha(self, engine: str = "NOWEB", **more: Any) -> WahaSession:
+        """The number's session on a WAHA server."""
+        return WahaSession(engine=engine, session=self.session, **more)
+
+
+def signed(secret: str, raw: bytes) -> dict[str, str]:
+    """The headers that WAHA signs a body with."""
+    return {
+        "Content-Type": "application/json",
+        "X-Webhook-Hmac": hmac_sha512_hex(secret, raw),
+        "X-Webhook-Hmac-Algorithm": "sha512",
+    }
+
+
+class World:
+    """A database with businesses in it, seen with a superuser's eyes."""
+
+    def __init__(self, db: Database, settings: Settings, superuser: asyncpg.Connection) -> None:
+        self.db = db
+        self.settings = settings
+        self._superuser = superuser
+
+    async def open_shop(
+        self,
+        *,
+        credits: int = 100,
+        session: str | None = None,
+        secret: str | None = None,
+        hook_per_min: int | None = None,
+        hook_burst: int | None = None,
+        **terms: Any,
+    ) -> Shop:
+        """Make a business with a number and a wallet; ``terms`` are ``NewTenant``'s."""
+        name = session or f"desk-{uuid4().hex[:12]}"
+        secret = secret or f"secret-{uuid4().hex}"
+        actor = Actor("system")
+        await self.run(_PLAN)
+        async with self.db.system() as connection:
+            tenant = NewTenant(
+                slug=f"shop-{uuid4().hex}",
+                name="Harbour Bakery",
+                plan_code="test",
+                time_zone="Europe/Berlin",
+                **terms,
+            )
+            tenant_id = await create_tenant(connection, tenant, actor)
+            channel = NewChannel(
+                tenant_id=tenant_id,
+                name="Front desk",
+                session=name,
+                webhook_secret=secret,
+                hook_per_min=hook_per_min,
+                hook_burst=hook_burst,
+            )
+            keyring = self.settings.keyring()
+            channel_id, key = await create_channel(connection, keyring, channel, actor)
+            await ledger.open_wallet(connection, tenant_id)
+        shop = Shop(tenant_id, channel_id, key, name, secret)
+        if credits:
+            await self.top_up(shop, credits)
+        return shop
+
+    async def top_up(self, shop: Shop, credits: int) -> None:
+        """Grant credits."""
+        async with self.db.system() as connection:
+            await ledger.grant(
+                connection,
+                Grant(
+                    tenant_id=shop.tenant_id,
+                    lot_id=uuid7(),
+                    source="promo",
+                    source_ref=str(uuid4()),
+                    amount_ucr=credits * UCR_PER_CREDIT,
+                    created_by="test",
+                ),
+            )
+
+    async def run(self, sql: str, *values: Any) -> None:
+        """Execute as superuser."""
+        await self._superuser.execute(sql, *values)
+
+    async def all(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Read rows as superuser."""
+        return [dict(row) for row in await self._superuser.fetch(sql, *values)]
+
+    async def one(self, sql: str, *values: Any) -> dict[str, Any]:
+        """Read the only row there is."""
+        (row,) = await self.all(sql, *values)
+        return row
+
+    async def column(self, sql: str, *values: Any) -> list[Any]:
+        """Read the first column."""
+        return [row[0] for row in await self._superuser.fetch(sql, *values)]
+
+    async def snapshot(self) -> dict[str, tuple[int, str]]:
+        """Every table's row count and a fingerprint of its content."""
+        tables = await self.column(
+            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition"
+            " order by 1"
+        )
+        parts = [
+            f"select '{t}', count(*), coalesce(sum(hashtextextended(x::text, 0)), 0)::text from"
+            f' "{t}" x'
+            for t in tables
+        ]
+        rows = await self._superuser.fetch(" union all ".join(parts))
+        return {name: (rows_n, content) for name, rows_n, content in rows}
+
+    async def drain(self) -> int:
+        """Normalise until nothing is pending; return how many calls that took."""
+        for calls in range(1, DRAINS_MAX + 1):
+            await drain_once(self.db, self.settings)
+            if not await self.column("select 1 from inbox_keys where pending limit 1"):
+                return calls
+        raise AssertionError(f"events are pending after {DRAINS_MAX} drains")
+
+    async def outcomes(self, shop: Shop) -> list[str]:
+        """What the inbox says became of each event, oldest first."""
+        return await self.column(
+            "select coalesce(outcome, 'pending') from inbox_keys where channel_id = $1"
+            " order by received_at, inbox_id",
+            shop.channel_id,
+        )
+
+    async def messages(self, shop: Shop) -> list[dict[str, Any]]:
+        """A business's messages in the order in which they were sent."""
+        return await self.all(
+            "select * from messages where tenant_id = $1 order by sent_at, id", shop.tenant_id
+        )
+
+    async def turns(self, shop: Shop) -> list[dict[str, Any]]:
+        """A business's turns in the order of their making."""
+        return await self.all(
+            "select *, extract(epoch from due_at - first_at)::float8 as due_s,"
+            " extract(epoch from now() - first_at)::float8 as age_s"
+            " from turns where tenant_id = $1 order by created_at, id",
+            shop.tenant_id,
+        )
+
+    async def conversations(self, shop: Shop) -> list[dict[str, Any]]:
+        """A business's conversations, oldest first."""
+        return await self.all(
+            "select * from conversations where tenant_id = $1 order by created_at, id",
+            shop.tenant_id,
+        )
+
+    async def age(self, seconds: float) -> None:
+        """Let time pass: every stored moment of the message path moves into the past."""
+        for table in _AGED:
+            columns = await self.column(
+                "select column_name from information_schema.columns where table_name = $1"
+                " and table_schema = 'public' and data_type = 'timestamp with time zone'",
+                table,
+            )
+            changes = ", ".join(f"{c} = {c} - make_interval(secs => $1)" for c in columns)
+            await self.run(f"update {table} set {changes}", float(seconds))
+
+
+class Api:
+    """The running API, and WAHA's way of talking to it."""
+
+    def __init__(self, port: int, client: httpx.AsyncClient) -> None:
+        self.port = port
+        self.http = client
+
+    async def post(
+        self,
+        path: str,
+        raw: bytes,
+        *,
+        secret: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Post raw bytes; with a secret they are signed."""
+        signature = signed(secret, raw) if secret else {}
+        return await self.http.post(path, content=raw, headers={**signature, **(headers or {})})
+
+    async def deliver(self, shop: Shop, body: Body | bytes) -> httpx.Response:
+        """Deliver an event at the number's own door, signed with its secret."""
+        raw = body if isinstance(body, bytes) else encode(body)
+        return await self.post(shop.path, raw, secret=shop.secret)
+
+    async def accept(self, shop: Shop, *bodies: Body) -> None:
+        """Deliver events one after the other; each must be taken."""
+        for body in bodies:
+            response = await self.deliver(shop, body)
+            assert response.status_code == 200, response.text
+
+
+def fresh_settings(settings: Settings, **changes: Any) -> Settings:
+    """Settings whose limiter buckets for addresses are nobody else's."""
+    return replace(settings, secret_key=uuid4().hex * 2, **changes)
+
+
+@asynccontextmanager
+async def open_world(superuser_url: str, redis_url: str) -> AsyncIterator[World]:
+    """A world on a database of its own, which a whole module of tests may share."""
+    name = f"world_{uuid4().hex[:12]}"
+    await bootstrap.clone_database(superuser_url, TEMPLATE, name)
+    urls = bootstrap.urls_for(superuser_url, database=name, passwords=PASSWORDS)
+    db = Database(app_url=urls.app, system_url=urls.system, pool_size=8, name="test")
+    superuser = await asyncpg.connect(f"{superuser_url.rsplit('/', 1)[0]}/{name}")
+    settings = Settings(
+        environment="test",
+        database_url=urls.app,
+        database_system_url=urls.system,
+        redis_url=redis_url,
+        secret_key=uuid4().hex * 2,
+        encryption_keys=f"t1:{'5a' * 32}",
+        waha_webhook_secret=f"platform-{uuid4().hex}",
+        openai_api_key="simulator",
+        timings=Timings(idle_s=0, cap_s=5, sweep_s=0.5, typing_max_s=0, retry_base_s=0.1),
+        # All tests come from one address; the tests of the limit bring their own figures.
+        limits=Limits(hook_bad_per_min=60_000, hook_bad_burst=60_000),
+    )
+    try:
+        yield World(db, settings, superuser)
+    finally:
+        await superuser.close()
+        await db.close()
+        await bootstrap.drop_database(superuser_url, name)
+
+
+@asynccontextmanager
+async def open_api(settings: Settings) -> AsyncIterator[Api]:
+    """Serve the API on a free port, and stop it cleanly."""
+    with serving(settings) as port:
+        url = f"http://127.0.0.1:{port}"
+        limits = httpx.Limits(max_connections=100)
+        async with httpx.AsyncClient(base_url=url, timeout=20, limits=limits) as client:
+            yield Api(port, client)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[int]:
+    """Run the API's server in a thread; gives its port."""
+    with undisturbed_logging(), socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
+        app: Any = create_app(settings)
+        server = uvicorn.Server(configuration("127.0.0.1", port, app))
+        thread = threading.Thread(target=server.run, args=([listener],), name="api")
+        thread.start()
+        try:
+            _wait_started(server, thread)
+            yield port
+        finally:
+            server.should_exit = True
+            thread.join(START_S)
+            assert not thread.is_alive(), "the API did not stop"
+
+
+def _wait_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + START_S
+    while not server.started:
+        assert thread.is_alive(), "the API ended at its start"
+        assert time.monotonic() < deadline, f"the API did not start within {START_S:g} s"
+        time.sleep(0.005)
+
+
+@contextmanager
+def undisturbed_logging() -> Iterator[None]:
+    """Give pytest its log handlers back: the application takes the whole process's."""
+    root = logging.getLogger()
+    known = [
+        root,
+        *(x for x in root.manager.loggerDict.values() if isinstance(x, logging.Logger)),
+    ]
+    before = [(x, list(x.handlers), x.level, x.propagate) for x in known]
+    raising = logging.raiseExceptions
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        logging.raiseExceptions = raising
+        for logger, handlers, level, propagate in before:
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
+def without(body: Body, *names: str) -> Body:
+    """A body that lacks fields of the envelope."""
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def statuses(responses: Iterable[httpx.Response]) -> list[int]:
+    """The status codes of answers."""
+    return [r.status_code for r in responses]
