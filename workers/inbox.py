@@ -6,6 +6,7 @@ import logging
 from sqlalchemy import text
 
 from app.core.config import Settings
+from app.core.db.away import is_away
 from app.core.db.engine import Database
 from app.core.observability.sentry import capture
 from app.messaging.ingest.normalise import drain_once
@@ -49,8 +50,7 @@ class InboxDrain:
                     stale = await connection.scalar(_STALE)
                 if stale:
                     await self.drain()
-            except (OSError, TimeoutError) as error:
-                log.warning("the inbox was not swept", extra={"errorType": type(error).__name__})
             except Exception as error:  # noqa: BLE001 - the next sweep tries again
                 log.warning("the inbox was not swept", extra={"errorType": type(error).__name__})
-                capture(error)
+                if not is_away(error):
+                    capture(error)

@@ -8,9 +8,7 @@ nothing is lost, because the work and its leases are rows.
 
 import logging
 import os
-import sys
 import threading
-import time
 from typing import Any
 
 from celery import Celery
@@ -19,7 +17,8 @@ from celery.signals import worker_shutting_down
 from app.core.config import Settings
 from app.core.faults import install_from_environment
 from app.core.logging import configure
-from app.core.observability.sentry import close_sentry, flush, init_sentry
+from app.core.observability.sentry import close_sentry, init_sentry
+from app.core.stopping import end_within
 from app.queue import QUEUES, make_celery
 from workers.runtime import Runtime
 from workers.tasks.registry import register
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 SERVICE = "worker"
 _POOL_THREADS = 8
-_EXIT_WITHIN_S = 0.9
 
 
 def run_worker() -> int:
@@ -84,7 +82,7 @@ class _Stopper:
 
     def on_signal(self, **_: Any) -> None:
         """Begin the stop from Celery's signal handler, without blocking it."""
-        threading.Thread(target=self._watchdog, daemon=True, name="watchdog").start()
+        end_within()
         threading.Thread(target=self.stop, daemon=True, name="stop").start()
 
     def stop(self) -> None:
@@ -97,12 +95,3 @@ class _Stopper:
             except Exception as error:  # noqa: BLE001 - leases run out by themselves
                 log.warning("stop was not clean", extra={"errorType": type(error).__name__})
             self._stopped.set()
-
-    def _watchdog(self) -> None:
-        began = time.monotonic()
-        self._stopped.wait(_EXIT_WITHIN_S - 0.1)
-        time.sleep(max(0.0, min(0.1, _EXIT_WITHIN_S - (time.monotonic() - began))))
-        flush(0.05)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from app.core.db.away import is_away
 from app.core.observability.sentry import capture
 from app.messaging.reconcile import Reconciler
 from workers.inbox import InboxDrain
@@ -17,8 +18,7 @@ async def reconcile_for_ever(reconciler: Reconciler, inbox: InboxDrain, every_s:
         try:
             if await reconciler.run_once():
                 await inbox.drain()
-        except (OSError, TimeoutError) as error:
-            log.warning("reconciling failed", extra={"errorType": type(error).__name__})
         except Exception as error:  # noqa: BLE001 - the next pass tries again
             log.warning("reconciling failed", extra={"errorType": type(error).__name__})
-            capture(error)
+            if not is_away(error):
+                capture(error)

@@ -11,6 +11,7 @@ import logging
 import random
 from uuid import UUID
 
+from app.core.db.away import is_away
 from app.core.errors import ExpectedError, FaultInjectedError
 from app.core.observability.context import bind
 from app.core.observability.sentry import capture
@@ -146,7 +147,7 @@ class TurnRunner:
 
     async def _after_crash(self, turn: ClaimedTurn, error: Exception) -> None:
         """Park a turn that met an unexpected error; one that keeps meeting it is given up."""
-        expected = isinstance(error, ExpectedError | FaultInjectedError | OSError)
+        expected = isinstance(error, ExpectedError | FaultInjectedError) or is_away(error)
         log.error(
             "a turn met an error",
             exc_info=error,

@@ -13,6 +13,7 @@ import signal
 import time
 
 from app.core.config import Settings
+from app.core.db.away import is_away
 from app.core.db.engine import Database
 from app.core.db.listen import listen
 from app.core.errors import PrivilegedRoleError
@@ -20,6 +21,7 @@ from app.core.faults import fault_point, install_from_environment
 from app.core.logging import configure
 from app.core.observability.sentry import capture, close_sentry, init_sentry
 from app.core.ports import Doorbell
+from app.core.stopping import end_within
 from app.messaging.turns import due
 from app.queue import CeleryDoorbell, make_celery
 from workers.heartbeat import beat_for_ever, stop_beating
@@ -35,6 +37,7 @@ _RENEW_S = 3.0
 _WAIT_MAX_S = 1.0
 _WAIT_MIN_S = 0.01
 _AGAIN_S = 1.0
+_STOP_S = 0.5
 
 
 def run_scheduler() -> int:
@@ -76,10 +79,11 @@ async def _serve(settings: Settings) -> None:
         ),
     ]
     await stop.wait()
+    end_within()
     for task in tasks:
         task.cancel()
     with contextlib.suppress(Exception):
-        async with asyncio.timeout(0.6):
+        async with asyncio.timeout(_STOP_S):
             await asyncio.gather(*tasks, return_exceptions=True)
             await scheduler.step_down()
             await stop_beating(database, instance=instance)
@@ -152,15 +156,12 @@ class Scheduler:
     async def _run(self, chore: upkeep.Chore) -> None:
         try:
             await upkeep.run(self._database, chore)
-        except (OSError, TimeoutError) as error:
-            log.warning(
-                "upkeep failed", extra={"task": chore.name, "errorType": type(error).__name__}
-            )
         except Exception as error:  # noqa: BLE001 - one chore must not stop the others
             log.warning(
                 "upkeep failed", extra={"task": chore.name, "errorType": type(error).__name__}
             )
-            capture(error)
+            if not is_away(error):
+                capture(error)
 
     async def _lead(self) -> bool:
         now = time.monotonic()

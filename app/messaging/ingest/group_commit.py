@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.config import Limits
+from app.core.db.away import is_away
 from app.core.db.engine import Database
 from app.core.errors import UnavailableError
 from app.core.faults import fault_point
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 BATCH_MAX = 256
 WAITING_MAX = 4_096
 _COMMIT_TIMEOUT_S = 5.0
-_AWAY = (InterfaceError, PoolTimeoutError, OSError, TimeoutError)
 
 _STORE = text(
     """
@@ -160,11 +159,11 @@ class GroupCommit:
         began = time.perf_counter()
         try:
             fresh = await store(self._database, [w.delivery for w in admitted])
-        except _AWAY as error:
-            raise UnavailableError("the database is away") from error
-        except SQLAlchemyError as error:
-            if _connection_lost(error):
+        except Exception as error:
+            if is_away(error):
                 raise UnavailableError("the database is away") from error
+            if not isinstance(error, SQLAlchemyError):
+                raise
             await self._store_one_by_one(admitted)
             return
         INGEST_COMMIT.observe(time.perf_counter() - began)
@@ -207,7 +206,7 @@ class GroupCommit:
         for entry in batch:
             try:
                 fresh = await store(self._database, [entry.delivery])
-            except (SQLAlchemyError, *_AWAY) as error:
+            except (SQLAlchemyError, OSError) as error:
                 outcomes["failed"] += 1
                 _refuse(entry, error)
             else:
@@ -238,10 +237,6 @@ async def store(database: Database, deliveries: Sequence[Delivery]) -> set[UUID]
             },
         )
         return set(result.scalars())
-
-
-def _connection_lost(error: SQLAlchemyError) -> bool:
-    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _answer(entry: _Waiting, receipt: Receipt) -> None:

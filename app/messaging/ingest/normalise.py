@@ -29,6 +29,7 @@ from app.channels.port import (
 )
 from app.channels.waha.parse import parse_envelope, parse_event
 from app.core.config import Settings
+from app.core.db.away import is_away
 from app.core.db.engine import Database
 from app.core.db.rows import as_rows
 from app.core.errors import FaultInjectedError
@@ -59,19 +60,21 @@ class Drained:
 
 
 async def drain_once(database: Database, settings: Settings) -> Drained:
-    """Normalise one batch of pending events."""
+    """Normalise one batch of pending events.
+
+    A database that goes away is an error of the call and no attempt of any event.
+    """
+    rows: Sequence[Any] = ()
     try:
         async with database.system() as connection:
             rows = (await connection.execute(queries.CLAIM, {"batch_max": BATCH_MAX})).all()
             if rows:
                 await _process(connection, settings, rows)
                 fault_point("normalise.before_commit")
-    except (FaultInjectedError, OSError):
-        raise
     except Exception as error:
-        log.exception("a batch of events failed", extra={"errorType": type(error).__name__})
-        if not rows:
+        if not rows or isinstance(error, FaultInjectedError) or is_away(error):
             raise
+        log.exception("a batch of events failed", extra={"errorType": type(error).__name__})
         await _one_by_one(database, settings, rows)
     fault_point("normalise.after_commit")
     return Drained(len(rows), more=len(rows) == BATCH_MAX)
@@ -86,6 +89,8 @@ async def _one_by_one(database: Database, settings: Settings, rows: Sequence[Any
                 if found:
                     await _process(connection, settings, found)
         except Exception as error:
+            if is_away(error):
+                raise
             with bind(request_id=row.request_id, tenant_id=row.tenant_id):
                 log.exception(
                     "an event failed",

@@ -8,6 +8,8 @@ turns a 301–303 into a GET and takes the 200). The answers are a fixed contrac
 401 signature · 404 unknown · 405 · 413 over 1 MiB · 415 compressed · 429 · 503 not durable.
 """
 
+import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 BODY_BYTES_MAX = 1 << 20
 CHANNEL_MOUNT = "/webhooks/waha"
 SHARED_PATH = "/api/webhooks/whatsapp"
+_DISCARD_BYTES_MAX = 16 << 20
+_DISCARD_S = 1.0
 _KEY_BYTES = 16
 _UNREADABLE = Envelope("unknown", None, None, None, None)
 
@@ -238,7 +242,9 @@ async def _read_body(scope: Any, receive: Any) -> bytes:
     if encoding is not None and encoding.strip().lower() not in {b"", b"identity"}:
         raise _Refused(415, "encoding", "Compressed bodies are not accepted.")
     length = header(scope, b"content-length")
-    if length is not None and length.isdigit() and int(length[:12]) > BODY_BYTES_MAX:
+    told = int(length[:12]) if length is not None and length.isdigit() else 0
+    if told > BODY_BYTES_MAX:
+        await _discard(receive, told)
         raise _too_large()
     chunks: list[bytes] = []
     size = 0
@@ -249,14 +255,30 @@ async def _read_body(scope: Any, receive: Any) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > BODY_BYTES_MAX:
+            if message.get("more_body", False):
+                await _discard(receive, size)
             raise _too_large()
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+async def _discard(receive: Any, size: int) -> None:
+    """Read the rest of a body that is refused, within bounds, so that the answer arrives.
+
+    A connection that is closed over unread bytes is reset, and the 413 is lost with it.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_S):
+            while size <= _DISCARD_BYTES_MAX:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+
+
 def _too_large() -> _Refused:
-    # The rest of the body is not read, so the connection cannot be used again.
+    # What is left of the body is not read, so the connection cannot be used again.
     return _Refused(413, "too_large", "A webhook has at most 1 MiB.", {"Connection": "close"})
 
 
