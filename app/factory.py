@@ -1,8 +1,15 @@
-"""The one place where the API is put together: pools, doors, probes, routes."""
+"""The one place where the API is put together: pools, doors, probes, routes.
 
+Importing the application stays cheap: what is heavy and not needed to answer the first
+health check (PostgreSQL's and Redis's drivers, Celery, Sentry) is loaded when the application
+starts, or with the first request where a host does not run lifespans.
+"""
+
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -14,9 +21,10 @@ from sqlalchemy import text
 from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.db.revision import is_migrated
-from app.core.errors import ParleyError, PrivilegedRoleError
+from app.core.errors import ConfigurationError, ParleyError, PrivilegedRoleError
 from app.core.faults import install_from_environment
 from app.core.limits.limiter import build_limiter
+from app.core.limits.types import Limiter
 from app.core.logging import configure
 from app.core.observability.sentry import close_sentry, init_sentry
 from app.core.redis import redis_client
@@ -40,29 +48,18 @@ def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.from_environ()
     configure(SERVICE, settings.log_level)
     install_from_environment()
-    init_sentry(settings, SERVICE)
-    database = Database.from_settings(settings)
-    limiter = build_limiter(settings)
-    celery = make_celery(settings)
-    doorbell = CeleryDoorbell(celery)
-    ingest = GroupCommit(database, limiter, doorbell, settings.limits)
-    door = WebhookDoor(settings, ChannelDirectory(database, settings.keyring()), limiter, ingest)
-    health = Health(
-        _probes(settings, database), service=settings.service_name, version=version("parley")
-    )
+    api = _Api(settings)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await _open_door(database)
+        await api.parts()
         yield
-        await ingest.close()
-        await doorbell.close()
-        await limiter.close()
-        await database.close()
-        close_sentry()
+        await api.close()
+
+    health = Health(_probes(api), service=settings.service_name, version=version("parley"))
 
     async def figures_now() -> figures.Figures:
-        return await figures.read(database)
+        return await figures.read((await api.parts()).database)
 
     framework = Router(
         path="/",
@@ -70,7 +67,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         middleware=[request_context(settings.trusted_proxies)],
     )
     return Litestar(
-        route_handlers=[*_doors(door), framework],
+        route_handlers=[*_doors(api), framework],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Parley", version=version("parley"), path=None),
         exception_handlers={
@@ -83,16 +80,94 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
 
 
-def _doors(door: WebhookDoor) -> list[Any]:
+def require_servable(settings: Settings) -> None:
+    """Raise ConfigurationError naming what a serving process cannot do without.
+
+    Importing the application does not need it (tools do that), starting it does.
+    """
+    missing = [
+        f"{name.upper()} is missing."
+        for name in ("database_url", "database_system_url", "redis_url")
+        if not getattr(settings, name)
+    ]
+    if missing:
+        raise ConfigurationError(missing)
+    settings.keyring()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a running API consists of."""
+
+    database: Database
+    limiter: Limiter
+    doorbell: CeleryDoorbell
+    ingest: GroupCommit
+    door: WebhookDoor
+
+
+class _Api:
+    """Builds the parts once, on the loop that serves."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._parts: _Parts | None = None
+        self._building = asyncio.Lock()
+
+    async def parts(self) -> _Parts:
+        """Return the parts, built by the first caller."""
+        if self._parts is None:
+            async with self._building:
+                if self._parts is None:
+                    self._parts = await self._build()
+        return self._parts
+
+    async def close(self) -> None:
+        """Commit what waits, then close everything."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.ingest.close()
+            await parts.doorbell.close()
+            await parts.limiter.close()
+            await parts.database.close()
+        close_sentry()
+
+    async def channel_door(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer the per-number webhook door."""
+        parts = self._parts or await self.parts()
+        await parts.door.channel_app(scope, receive, send)
+
+    async def shared_door(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer the shared webhook door."""
+        parts = self._parts or await self.parts()
+        await parts.door.shared_app(scope, receive, send)
+
+    async def _build(self) -> _Parts:
+        settings = self.settings
+        require_servable(settings)
+        init_sentry(settings, SERVICE)
+        database = Database.from_settings(settings)
+        await _open_door(database)
+        limiter = build_limiter(settings)
+        doorbell = CeleryDoorbell(make_celery(settings))
+        ingest = GroupCommit(database, limiter, doorbell, settings.limits)
+        directory = ChannelDirectory(database, settings.keyring())
+        door = WebhookDoor(settings, directory, limiter, ingest)
+        return _Parts(database, limiter, doorbell, ingest, door)
+
+
+def _doors(api: _Api) -> list[Any]:
     """Mount the webhook doors as plain ASGI, in front of everything the framework does."""
-    mount = asgi(CHANNEL_MOUNT, is_mount=True, copy_scope=False)(door.channel_app)
-    shared = asgi(SHARED_PATH, copy_scope=False)(door.shared_app)
+    mount = asgi(CHANNEL_MOUNT, is_mount=True, copy_scope=False)(api.channel_door)
+    shared = asgi(SHARED_PATH, copy_scope=False)(api.shared_door)
     return [mount, shared]
 
 
-def _probes(settings: Settings, database: Database) -> Probes:
+def _probes(api: _Api) -> Probes:
+    settings = api.settings
+
     async def ask_database() -> None:
-        async with database.system_statement() as connection:
+        async with (await api.parts()).database.system_statement() as connection:
             await connection.execute(text("select 1"))
 
     async def ask_redis() -> None:
@@ -103,11 +178,11 @@ def _probes(settings: Settings, database: Database) -> Probes:
             await client.aclose()
 
     async def ask_queue() -> QueueState:
-        found = await figures.read(database)
+        found = await figures.read((await api.parts()).database)
         return QueueState(workers=found.workers, lag_s=found.outbox_lag_s)
 
     async def ask_migrated() -> bool:
-        return await is_migrated(database)
+        return await is_migrated((await api.parts()).database)
 
     return Probes(
         database=ask_database,

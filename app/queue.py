@@ -8,9 +8,7 @@ double any of them.
 import asyncio
 import logging
 import time
-
-from celery import Celery
-from kombu.entity import Queue
+from typing import Any
 
 from app.core.config import Settings
 
@@ -26,12 +24,16 @@ _SOCKET_TIMEOUT_S = 5
 _VISIBILITY_TIMEOUT_S = 300
 
 
-def make_celery(settings: Settings) -> Celery:
-    """Build the Celery application for a process.
+def make_celery(settings: Settings) -> Any:
+    """Build the ``celery.Celery`` application for a process.
 
     Everything is set here and nothing is read from the environment: ``CELERY_BROKER_URL``
     would silently win over a broker given to the constructor, so it is set as configuration.
     """
+    # Imported on first use: it costs more than the rest of the API's start together.
+    from celery import Celery
+    from kombu.entity import Queue
+
     celery = Celery("parley", set_as_current=True)
     celery.conf.update(
         broker_url=settings.redis_url,
@@ -75,7 +77,7 @@ class CeleryDoorbell:
     the work. Use from one event loop.
     """
 
-    def __init__(self, celery: Celery) -> None:
+    def __init__(self, celery: Any) -> None:
         self._celery = celery
         self._ringing: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()

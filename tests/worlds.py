@@ -202,6 +202,27 @@ class World:
             shop.tenant_id,
         )
 
+    async def assert_whole(self, shop: Shop) -> None:
+        """Nothing is half done: each message has its end or its turn, each turn its messages."""
+        assert not await self.all(
+            "select k.inbox_id from inbox_keys k left join inbox i on i.id = k.inbox_id"
+            " where k.channel_id = $1 and (i.id is null or k.pending or k.outcome is null)",
+            shop.channel_id,
+        )
+        assert not await self.all(
+            "select m.id from messages m left join turns t on t.id = m.turn_id"
+            " and t.state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending')"
+            " where m.tenant_id = $1 and m.direction = 'in'"
+            " and (m.disposition is null) <> (t.id is not null)",
+            shop.tenant_id,
+        )
+        assert not await self.all(
+            "select t.id from turns t left join messages m on m.turn_id = t.id"
+            " and m.direction = 'in' where t.tenant_id = $1 and t.state = 'waiting'"
+            " group by t.tenant_id, t.id having count(m.id) <> t.message_count",
+            shop.tenant_id,
+        )
+
     async def age(self, seconds: float) -> None:
         """Let time pass: every stored moment of the message path moves into the past."""
         for table in _AGED:

@@ -8,11 +8,15 @@ nothing is lost, because the work and its leases are rows.
 
 import logging
 import os
+import signal
+import sys
 import threading
+from types import FrameType
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
+from celery.worker import state
 
 from app.core.config import Settings
 from app.core.faults import install_from_environment
@@ -36,6 +40,7 @@ def run_worker() -> int:
         ConfigurationError: settings that cannot be used.
         PrivilegedRoleError: a database login that would not be isolated.
     """
+    signal.signal(signal.SIGTERM, _leave)  # until Celery has its own
     settings = Settings.from_environ()
     configure(SERVICE, settings.log_level)
     install_from_environment()
@@ -46,6 +51,7 @@ def run_worker() -> int:
     runtime.start()
     stopper = _Stopper(runtime)
     worker_shutting_down.connect(stopper.on_signal, weak=False)
+    worker_ready.connect(stopper.take_signals, weak=False)
     log.info("worker started", extra={"pid": os.getpid()})
     try:
         _work(celery, settings)
@@ -53,6 +59,10 @@ def run_worker() -> int:
         stopper.stop()
         close_sentry()
     return 0
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _work(celery: Celery, settings: Settings) -> None:
@@ -80,10 +90,23 @@ class _Stopper:
         self._once = threading.Lock()
         self._stopped = threading.Event()
 
+    def take_signals(self, **_: Any) -> None:
+        """Replace Celery's handlers, which print a plain line into the JSON log."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_os_signal)
+
+    def _on_os_signal(self, _number: int, _frame: FrameType | None) -> None:
+        state.should_stop = 0
+        self.on_signal()
+
     def on_signal(self, **_: Any) -> None:
         """Begin the stop from Celery's signal handler, without blocking it."""
         end_within()
-        threading.Thread(target=self.stop, daemon=True, name="stop").start()
+        threading.Thread(target=self._stop_and_end, daemon=True, name="stop").start()
+
+    def _stop_and_end(self) -> None:
+        self.stop()
+        end_within(0.0)  # what Celery still waits for are doorbells
 
     def stop(self) -> None:
         """Stop the runtime; the second caller waits for the first."""

@@ -161,7 +161,8 @@ class TurnRunner:
             capture(error, tenant_id=turn.tenant_id, request_id=turn.request_id)
         try:
             if turn.attempts >= _ATTEMPTS_MAX and turn.state in {"claimed", "held"}:
-                await give_up(self._engine, turn, reason="internal")
+                if await give_up(self._engine, turn, reason="internal"):
+                    await park(self._engine, turn, 0.0)  # its hand-over text wants to be sent
                 return
             base_s = self._engine.settings.timings.retry_base_s
             await park(self._engine, turn, min(base_s * 2**turn.attempts, _BACKOFF_MAX_S))

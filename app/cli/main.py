@@ -24,9 +24,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "migrate": ("app.cli.commands.migrate", "migrate", "Move the database schema up or down."),
     "doctor": ("app.cli.commands.doctor", "doctor", "Check this installation, say what to do."),
     "credits": ("app.cli.commands.credits", "credits", "Grant, read and verify credits."),
+    "bench": ("app.cli.commands.bench", "bench", "Measure this machine against the budgets."),
+    "chaos": ("app.cli.commands.chaos", "chaos", "Let everything fail, prove nothing was lost."),
 }
 # These make their own environment; the one of a stack already running would mislead them.
-OWN_ENVIRONMENT = frozenset({"up", "demo"})
+OWN_ENVIRONMENT = frozenset({"up", "demo", "chaos"})
 
 
 class LazyGroup(click.Group):

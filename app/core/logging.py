@@ -49,6 +49,7 @@ _MSG_CHARS_MAX: Final = 300
 _SPACES: Final = frozenset(" \t\r\n")
 _QUIET: Final = (
     "httpx",
+    "httpx2",
     "httpcore",
     "asyncio",
     "uvicorn",

@@ -16,6 +16,10 @@ MODEL = "test-model"
 Step = Answer | Exception | Callable[[], Awaitable[Answer | None]]
 
 
+class ProcessGone(BaseException):  # noqa: N818 - no error: what `kill -9` looks like from inside
+    """Nothing behind this runs: no handler, no clean-up."""
+
+
 def says(*bubbles: str, handover: str | None = None) -> Answer:
     return Answer(
         bubbles=list(bubbles),

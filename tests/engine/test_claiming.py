@@ -121,6 +121,8 @@ async def test_workers_that_claim_at_once_do_not_exceed_the_room_together(bench:
         await queue_turns(bench, shop, 60)
     claims = [bench.claim(f"worker:{n % 8}", turns_max=3) for n in range(40)]
     found = [turn for turns in await asyncio.gather(*claims) for turn in turns]
+    while late := await bench.claim():
+        found += late  # a tenant that was busy with another worker is left to the next claim
     assert len({turn.id for turn in found}) == len(found)
     assert Counter(turn.tenant_id for turn in found) == {shop.tenant_id: 4 for shop in shops}
 

@@ -7,6 +7,7 @@ from app.messaging.turns.claiming import release, renew
 from app.messaging.turns.generating import generate, give_up, park
 from app.messaging.turns.model import LeaseLostError
 from tests.engine.bench import Bench
+from tests.engine.ports import ProcessGone
 
 pytestmark = pytest.mark.anyio
 PHONE = "15550101"
@@ -126,10 +127,10 @@ async def test_a_lost_model_answer_is_asked_again_with_the_same_hold(bench: Benc
     (turn,) = await bench.claim(FIRST)
 
     async def machine_dies() -> None:
-        raise KeyboardInterrupt
+        raise ProcessGone
 
     bench.answerer.script = [machine_dies]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ProcessGone):
         await generate(bench.engine(FIRST), turn)
     assert await bench.turn_states(shop) == ["held"]
     await bench.age(70)

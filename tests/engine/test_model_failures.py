@@ -118,14 +118,20 @@ async def test_the_next_message_after_a_failure_belongs_to_people(bench: Bench):
 
 async def test_one_tenants_failing_model_calls_do_not_stop_another(bench: Bench):
     failing, fine = await bench.business(), await bench.business()
+    asked, answered = asyncio.Event(), asyncio.Event()
 
-    async def slow() -> None:
-        await asyncio.sleep(0.05)
+    async def fails_when_the_other_is_done() -> None:
+        asked.set()
+        await answered.wait()
         raise model_down()
 
-    bench.answerer.script = [slow]
+    bench.answerer.script = [fails_when_the_other_is_done]
     await bench.write(failing, PHONE, "one")
-    first = await bench.claim()
+    stuck = asyncio.create_task(bench.run(await bench.claim()))
+    await asked.wait()
     await bench.write(fine, PHONE, "two")
-    await asyncio.gather(bench.run(first), bench.work())
+    await bench.work()
     assert bench.sender.texts() == ["two"]
+    answered.set()
+    await stuck
+    assert await bench.turn_states(failing) == ["held"]

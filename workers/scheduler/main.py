@@ -196,6 +196,6 @@ class Scheduler:
         now = time.monotonic()
         if again_s and now - self._rung_at.get(queue, -again_s) < again_s:
             return
-        self._rung_at[queue] = now
         fault_point("dispatch.before_bell")
         await self._doorbell.ring(queue)
+        self._rung_at[queue] = now

@@ -60,6 +60,9 @@ def parse_message_id(raw: str) -> MessageId | None:
     parts = raw.strip().split("_")
     if len(parts) >= _ID_PARTS_MIN and parts[0] in {"true", "false"}:
         bare, from_me, chat = parts[2], parts[0] == "true", normalise_address(parts[1])
+    elif len(parts) == _ID_PARTS_MIN - 1 and "@" in parts[0]:
+        # Some acks of NOWEB leave the direction out.
+        bare, from_me, chat = parts[1], None, normalise_address(parts[0])
     else:
         bare, from_me, chat = raw.strip(), None, None
     if not bare or len(bare) > _ID_CHARS_MAX or not bare.isascii() or not bare.isprintable():

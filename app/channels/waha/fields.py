@@ -47,8 +47,8 @@ def moment(value: object, now: datetime) -> datetime:
         number = int(value[:15])
     if not number or number < 0:
         return now
-    seconds = number / 1000 if number >= _MILLISECONDS_FROM else number
     try:
+        seconds = number / 1000 if number >= _MILLISECONDS_FROM else number
         result = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError):
         return now

@@ -134,14 +134,21 @@ def _content(payload: Mapping[str, Any]) -> tuple[ContentKind, str | None]:
     return (ContentKind.TEXT, body) if stripped else (ContentKind.EMPTY, None)
 
 
-def _location_text(location: Mapping[str, Any]) -> str:
+def _location_text(location: Mapping[str, Any]) -> str | None:
     named = [
         found
         for name in ("name", "address", "description")
         if (found := text(location.get(name), chars_max=500))
     ]
-    place = ", ".join([*named, f"{location.get('latitude')}, {location.get('longitude')}"])
-    return text(place, chars_max=2000) or ""
+    where = [_coordinate(location.get(name)) for name in ("latitude", "longitude")]
+    return text(", ".join([*named, *(w for w in where if w)]), chars_max=2000)
+
+
+def _coordinate(value: object) -> str | None:
+    """Return degrees as text; WAHA sends strings, and a number is as good."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)[:32]
+    return text(value, chars_max=32)
 
 
 def _cards_text(cards: list[Any]) -> str:
@@ -155,7 +162,8 @@ def _cards_text(cards: list[Any]) -> str:
 
 def _media_kind(payload: Mapping[str, Any]) -> ContentKind:
     media, data = mapping(payload.get("media")), mapping(payload.get("_data"))
-    if "stickerMessage" in mapping(data.get("message")) or data.get("type") == "sticker":
+    told = (*mapping(data.get("message")), *mapping(data.get("Message")), data.get("type"))
+    if "stickerMessage" in told or "sticker" in told:
         return ContentKind.STICKER
     mimetype = (text(media.get("mimetype"), chars_max=128) or "").partition("/")[0]
     return {

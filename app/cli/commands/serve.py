@@ -46,15 +46,18 @@ class Server(uvicorn.Server):
 def serve(host: str, port: int) -> int:
     """Run the web API until SIGTERM, then exit with 0 within a second.
 
-    Webhooks, health and readiness, metrics, the REST API and the dashboard. Open keep-alive
-    connections are closed, running requests get a moment to finish. Listen on 0.0.0.0 only behind
-    a proxy that you trust.
+    Webhooks, health and readiness, metrics. Open keep-alive connections are closed, running
+    requests get a moment to finish. Listen on 0.0.0.0 only behind a proxy that you trust.
 
     Needs DATABASE_URL, DATABASE_SYSTEM_URL and REDIS_URL.
     """
+    from app.core.config import Settings
+    from app.factory import require_servable
+
     # Importing the application takes a while: a stop during it is a clean stop too.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
+    require_servable(Settings.from_environ())
     server = Server(configuration(host, port))
     server.run()
     return 0 if server.started else STARTUP_FAILED

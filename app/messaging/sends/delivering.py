@@ -121,7 +121,7 @@ async def _deliver_part(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
     if part.state == PartState.SENDING:
         if part.wa_id is not None:  # an echo or ack came before us
             return await _accept(engine, turn, part, None, "evidence")
-        if not part.idempotent:
+        if not (part.idempotent and engine.sender.honours_client_id(access)):
             return await _await_evidence(engine, turn, part)
     elif await _admit(engine, turn, part):
         await _gestures(engine, access, part)
@@ -241,10 +241,12 @@ async def _after_failure(
         },
     )
     too_old = (part.age_s or 0.0) > part.answer_max_age_s
+    # An earlier attempt may have arrived, whatever became of this one.
+    doubtful = error.ambiguous or part.state == PartState.SENDING
     retry_s = max(_RETRY_S[min(part.attempts, len(_RETRY_S) - 1)], error.retry_after_s or 0.0)
     SENDS.labels("waha", "retried").inc()
-    if error.ambiguous:
-        if engine.sender.honours_client_id(access) and not too_old:
+    if doubtful:
+        if engine.sender.honours_client_id(access) and error.retryable and not too_old:
             await park(engine, turn, retry_s)
         else:
             await _await_evidence(engine, turn, part)

@@ -65,6 +65,17 @@ _ECHO = text(
     returning p.tenant_id, p.id, p.send_id, p.state
     """
 )
+# A turn that waits for evidence (or for its next try) need not wait any longer; one that a
+# worker is on is left to it.
+_WAKE = text(
+    """
+    update turns t set lease_until = now()
+    from sends s
+    where s.tenant_id = :tenant_id and s.id = :send_id
+      and t.tenant_id = s.tenant_id and t.id = s.turn_id and t.state = 'sending'
+      and t.lease_owner is null and t.lease_until > now()
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,7 @@ async def note_acks(connection: AsyncConnection, items: Sequence[Item]) -> list[
     return [
         Consequence(part.tenant_id, part.id, part.send_id, part.state, "ack")
         for part in changed
-        if part.state in {"unknown", "failed"}
+        if part.state in {"sending", "unknown", "failed"}
     ]
 
 
@@ -106,16 +117,16 @@ async def note_echoes(connection: AsyncConnection, echoes: Sequence[Echo]) -> li
         return []
     changed = await connection.execute(_ECHO, {"rows": as_rows(asdict(e) for e in echoes)})
     return [
-        Consequence(part.tenant_id, part.id, part.send_id, part.state, "echo")
-        for part in changed
-        if part.state == "unknown"
+        Consequence(part.tenant_id, part.id, part.send_id, part.state, "echo") for part in changed
     ]
 
 
 async def follow(connection: AsyncConnection, consequences: Sequence[Consequence]) -> None:
-    """Settle parts that had been given up, refund replies that were not delivered."""
+    """Settle parts that had been given up, wake turns that wait, refund what did not arrive."""
     for each in sorted(consequences, key=lambda c: (c.tenant_id, c.part_id)):
         if each.state == "unknown":
             await settling.settle_unknown(connection, each.tenant_id, each.part_id, each.by)
+        elif each.state == "sending":
+            await connection.execute(_WAKE, {"tenant_id": each.tenant_id, "send_id": each.send_id})
         else:
             await settling.refund_if_undelivered(connection, each.tenant_id, each.send_id)

@@ -35,8 +35,10 @@ _ACCEPT = text(
     with part as (
         update send_parts
         set state = case when ack >= 3 then 'read' when ack = 2 then 'delivered'
-                         when ack = 1 then 'sent' else 'accepted' end,
-            accepted_at = now(), wa_id = coalesce(:wa_id, wa_id), error = null,
+                         when ack = 1 then 'sent' when error = 'ack_error' then 'failed'
+                         else 'accepted' end,
+            accepted_at = now(), wa_id = coalesce(:wa_id, wa_id),
+            error = case when error = 'ack_error' and ack < 1 then error end,
             resolved_by = coalesce(resolved_by, :resolved_by)
         where tenant_id = :tenant_id and id = :id and state in ('sending', 'unknown')
         returning send_id, message_id, channel_id, wa_id, attempts

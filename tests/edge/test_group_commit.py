@@ -1,0 +1,139 @@
+"""The group commit by itself: what shares a batch, and what a batch's failure costs."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.core import faults, ids
+from app.core.config import Limits
+from app.core.errors import UnavailableError
+from app.core.limits.limiter import SharedLimiter
+from app.messaging.ingest import group_commit
+from app.messaging.ingest.group_commit import Delivery, GroupCommit, Receipt
+from tests.worlds import Shop, World
+
+pytestmark = pytest.mark.anyio
+
+
+class CountingBell:
+    """Counts how often it is rung."""
+
+    def __init__(self) -> None:
+        self.rings: list[str] = []
+
+    async def ring(self, queue: str) -> None:
+        self.rings.append(queue)
+
+
+@pytest.fixture
+def bell() -> CountingBell:
+    return CountingBell()
+
+
+@pytest.fixture
+async def ingest(world: World, bell: CountingBell) -> AsyncIterator[GroupCommit]:
+    commit = GroupCommit(world.db, SharedLimiter(None), bell, Limits())
+    yield commit
+    faults.install_plan("")
+    await commit.close()
+
+
+def delivery(shop: Shop, name: str, *, event: str = "message") -> Delivery:
+    key = hashlib.sha256(name.encode()).digest()[:16]
+    return Delivery(shop.tenant_id, shop.channel_id, key, ids.uuid7(), event, b"{}", "req_test")
+
+
+async def submit_all(ingest: GroupCommit, *deliveries: Delivery) -> list[Receipt | BaseException]:
+    return await asyncio.gather(*map(ingest.submit, deliveries), return_exceptions=True)
+
+
+async def test_concurrent_deliveries_share_one_bell(
+    ingest: GroupCommit, bell: CountingBell, shop: Shop
+) -> None:
+    found = await submit_all(ingest, *(delivery(shop, f"{n}") for n in range(100)))
+    assert found == [Receipt(fresh=True)] * 100
+    assert bell.rings == ["ingest"]
+
+
+async def test_twins_in_one_batch_are_one_row(
+    world: World, ingest: GroupCommit, bell: CountingBell, shop: Shop
+) -> None:
+    found = await submit_all(ingest, *(delivery(shop, "same") for _ in range(20)))
+    assert sorted(r.fresh for r in found) == [False] * 19 + [True]
+    assert len(await world.outcomes(shop)) == 1
+    assert await submit_all(ingest, delivery(shop, "same")) == [Receipt(fresh=False)]
+    assert bell.rings == ["ingest"]
+
+
+async def test_a_poisoned_row_of_a_batch_fails_alone(
+    world: World, ingest: GroupCommit, bell: CountingBell, shop: Shop
+) -> None:
+    await world.run(
+        "alter table inbox add constraint no_poison check (event <> 'poison') not valid"
+    )
+    try:
+        found = await submit_all(
+            ingest,
+            *(delivery(shop, f"good {n}") for n in range(5)),
+            delivery(shop, "bad", event="poison"),
+            *(delivery(shop, f"fine {n}") for n in range(5)),
+        )
+    finally:
+        await world.run("alter table inbox drop constraint no_poison")
+    assert isinstance(found.pop(5), UnavailableError)
+    assert found == [Receipt(fresh=True)] * 10
+    assert len(await world.outcomes(shop)) == 10
+    assert bell.rings == ["ingest"]
+
+
+async def test_a_crash_before_the_commit_stores_nothing_and_says_so(
+    world: World, ingest: GroupCommit, shop: Shop
+) -> None:
+    faults.install_plan("ingest.before_commit=drop")
+    found = await submit_all(ingest, *(delivery(shop, f"{n}") for n in range(5)))
+    faults.install_plan("")
+    assert all(isinstance(f, UnavailableError) for f in found)
+    assert await world.outcomes(shop) == []
+
+
+async def test_a_crash_after_the_commit_is_a_duplicate_at_the_retry(
+    world: World, ingest: GroupCommit, shop: Shop
+) -> None:
+    faults.install_plan("ingest.after_commit=drop")
+    (lost,) = await submit_all(ingest, delivery(shop, "one"))
+    faults.install_plan("")
+    assert isinstance(lost, UnavailableError)
+    assert await submit_all(ingest, delivery(shop, "one")) == [Receipt(fresh=False)]
+    assert len(await world.outcomes(shop)) == 1
+
+
+async def test_what_waits_is_bounded(
+    ingest: GroupCommit, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "WAITING_MAX", 3)
+    found = await submit_all(ingest, *(delivery(shop, f"{n}") for n in range(5)))
+    assert [isinstance(f, UnavailableError) for f in found] == [False] * 3 + [True] * 2
+
+
+async def test_closing_commits_what_waits_and_takes_no_more(
+    world: World, ingest: GroupCommit, shop: Shop
+) -> None:
+    waiting = asyncio.create_task(ingest.submit(delivery(shop, "last")))
+    await asyncio.sleep(0)
+    await ingest.close()
+    assert await waiting == Receipt(fresh=True)
+    with pytest.raises(UnavailableError):
+        await ingest.submit(delivery(shop, "later"))
+    assert len(await world.outcomes(shop)) == 1
+
+
+async def test_a_caller_that_goes_away_takes_nobody_with_it(
+    ingest: GroupCommit, shop: Shop
+) -> None:
+    gone = asyncio.create_task(ingest.submit(delivery(shop, "gone")))
+    stays = asyncio.create_task(ingest.submit(delivery(shop, "stays")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays == Receipt(fresh=True)

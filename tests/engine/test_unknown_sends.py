@@ -1,0 +1,159 @@
+"""Where the engine chooses the ids, a lost answer is never repeated: evidence decides, or time."""
+
+import pytest
+
+from tests.engine.bench import Bench
+from tests.engine.ports import ProcessGone, says, waha_refuses
+
+pytestmark = pytest.mark.anyio
+PHONE = "15550101"
+DAY_S = 24 * 3600
+
+
+async def lost(bench: Bench):
+    """A reply that reached the phone, while we were told of a 500."""
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    bench.sender.lose(500)
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    return shop
+
+
+async def unknown(bench: Bench):
+    shop = await lost(bench)
+    await bench.age(91)
+    await bench.work()
+    return shop
+
+
+async def test_it_is_not_sent_again(bench: Bench):
+    shop = await lost(bench)
+    await bench.work_on(step_s=30, steps=6)
+    assert bench.sender.texts() == ["hello"]
+    assert len(bench.sender.calls) == 1
+    assert bench.sender.calls[0][2] is None
+    assert await bench.part_states(shop) == ["unknown"]
+
+
+async def test_after_the_limit_it_is_unknown_and_the_hold_stays(bench: Bench):
+    shop = await lost(bench)
+    await bench.age(80)
+    await bench.work()
+    assert await bench.part_states(shop) == ["sending"]
+    await bench.age(11)
+    await bench.work()
+    assert await bench.part_states(shop) == ["unknown"]
+    assert await bench.turn_states(shop) == ["done"]
+    assert await bench.dispositions(shop) == {"hello": "send_unknown"}
+    assert await bench.balance(shop) == (99, 1, 0)
+
+
+async def test_the_sweep_of_holds_leaves_it_alone(bench: Bench):
+    shop = await unknown(bench)
+    await bench.age(3600)
+    await bench.chore("release_orphaned_holds")
+    await bench.chore("settle_doubt")
+    assert await bench.balance(shop) == (99, 1, 0)
+
+
+async def test_an_echo_settles_and_charges_it(bench: Bench):
+    shop = await unknown(bench)
+    await bench.echo(shop, bench.sender.phone[0])
+    assert await bench.part_states(shop) == ["accepted"]
+    assert await bench.dispositions(shop) == {"hello": "answered"}
+    assert await bench.balance(shop) == (99, 0, 1)
+    assert await bench.owner_of(shop) == [("pending", None)]
+
+
+async def test_an_ack_after_the_echo_charges_nothing_more(bench: Bench):
+    shop = await unknown(bench)
+    await bench.echo(shop, bench.sender.phone[0])
+    for level in (1, 2, 3):
+        await bench.ack(shop, bench.sender.phone[0], level)
+    assert await bench.part_states(shop) == ["read"]
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def test_after_a_day_the_hold_is_released_and_it_stays_unknown(bench: Bench):
+    shop = await unknown(bench)
+    await bench.age(DAY_S)
+    await bench.chore("settle_doubt")
+    assert await bench.part_states(shop) == ["unknown"]
+    assert await bench.dispositions(shop) == {"hello": "send_unknown"}
+    assert await bench.balance(shop) == (100, 0, 0)
+    await bench.chore("settle_doubt")
+    assert await bench.balance(shop) == (100, 0, 0)
+
+
+async def test_evidence_after_a_day_charges_nothing(bench: Bench):
+    shop = await unknown(bench)
+    await bench.age(DAY_S)
+    await bench.chore("settle_doubt")
+    await bench.echo(shop, bench.sender.phone[0])
+    assert await bench.dispositions(shop) == {"hello": "answered"}
+    assert await bench.balance(shop) == (100, 0, 0)
+
+
+async def test_an_echo_settles_it_before_the_limit(bench: Bench):
+    shop = await lost(bench)
+    await bench.echo(shop, bench.sender.phone[0])
+    await bench.work()
+    assert await bench.part_states(shop) == ["accepted"]
+    assert await bench.turn_states(shop) == ["done"]
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def test_the_customers_next_message_is_answered_after_the_limit(bench: Bench):
+    shop = await lost(bench)
+    await bench.write(shop, PHONE, "and now?")
+    assert await bench.work() == 0
+    await bench.age(91)
+    await bench.work()
+    assert bench.sender.texts() == ["hello", "and now?"]
+    assert await bench.dispositions(shop) == {"hello": "send_unknown", "and now?": "answered"}
+
+
+async def test_a_worker_killed_in_the_send_leaves_it_to_evidence(bench: Bench):
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    await bench.write(shop, PHONE, "hello")
+    (turn,) = await bench.claim()
+    original = bench.sender.send_text
+
+    async def killed_after_the_call(access, chat, body, client_id):
+        await original(access, chat, body, client_id)
+        raise ProcessGone
+
+    bench.sender.send_text = killed_after_the_call
+    with pytest.raises(ProcessGone):
+        await bench.run([turn])
+    bench.sender.send_text = original
+    await bench.age(100)
+    await bench.work("worker:2")
+    assert bench.sender.texts() == ["hello"]
+    assert await bench.part_states(shop) == ["unknown"]
+
+
+async def test_an_unknown_part_ends_the_parts_behind_it(bench: Bench):
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    bench.answerer.script = [says("first", "second", "third")]
+    bench.sender.script = [None, waha_refuses(500)]
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    await bench.age(91)
+    await bench.work()
+    assert bench.sender.texts() == ["first"]
+    assert await bench.part_states(shop) == ["accepted", "unknown", "failed"]
+    assert await bench.dispositions(shop) == {"hello": "send_unknown"}
+
+
+async def test_a_session_that_does_not_work_is_tried_again_here_too(bench: Bench):
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    bench.sender.refuse(422, 422)
+    await bench.write(shop, PHONE, "hello")
+    await bench.work_on(step_s=10, steps=3)
+    assert bench.sender.texts() == ["hello"]
+    assert await bench.balance(shop) == (99, 0, 1)
