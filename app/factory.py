@@ -28,6 +28,7 @@ from app.core.limits.types import Limiter
 from app.core.logging import configure
 from app.core.observability.sentry import close_sentry, init_sentry
 from app.core.redis import redis_client
+from app.http.application import Application, Door
 from app.http.health import Health, Probes, QueueState, health_routes
 from app.http.metrics import metrics_routes
 from app.http.problems import on_http_error, on_parley_error, on_unexpected
@@ -41,6 +42,7 @@ from tenants.channels import ChannelDirectory
 log = logging.getLogger(__name__)
 
 SERVICE = "api"
+_CHANNEL_DOORS = f"{CHANNEL_MOUNT}/"
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
@@ -66,7 +68,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         route_handlers=[*health_routes(health), *metrics_routes(settings, figures_now)],
         middleware=[request_context(settings.trusted_proxies)],
     )
-    return Litestar(
+    return Application(
+        find_door=api.find_door,
         route_handlers=[*_doors(api), framework],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Parley", version=version("parley"), path=None),
@@ -132,6 +135,14 @@ class _Api:
             await parts.database.close()
         close_sentry()
 
+    def find_door(self, path: str) -> Door | None:
+        """Return the webhook door of a path once it can open: the way past the framework."""
+        if self._parts is None:
+            return None
+        if path.startswith(_CHANNEL_DOORS):
+            return self._parts.door.channel_app
+        return self._parts.door.shared_app if path == SHARED_PATH else None
+
     async def channel_door(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer the per-number webhook door."""
         parts = self._parts or await self.parts()
@@ -157,7 +168,7 @@ class _Api:
 
 
 def _doors(api: _Api) -> list[Any]:
-    """Mount the webhook doors as plain ASGI, in front of everything the framework does."""
+    """Mount the webhook doors for the requests that ``_Api.find_door`` leaves to the framework."""
     mount = asgi(CHANNEL_MOUNT, is_mount=True, copy_scope=False)(api.channel_door)
     shared = asgi(SHARED_PATH, copy_scope=False)(api.shared_door)
     return [mount, shared]

@@ -4,11 +4,12 @@ The API runs as in production (the same uvicorn configuration, its own event loo
 of the test process; requests travel over loopback sockets.
 """
 
+import asyncio
 import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -80,14 +81,14 @@ class World:
     async def open_shop(
         self,
         *,
-        credits: int = 100,
+        balance: int = 100,
         session: str | None = None,
         secret: str | None = None,
         hook_per_min: int | None = None,
         hook_burst: int | None = None,
         **terms: Any,
     ) -> Shop:
-        """Make a business with a number and a wallet; ``terms`` are ``NewTenant``'s."""
+        """Make a business with a number and credits; ``terms`` are ``NewTenant``'s."""
         name = session or f"desk-{uuid4().hex[:12]}"
         secret = secret or f"secret-{uuid4().hex}"
         actor = Actor("system")
@@ -113,11 +114,11 @@ class World:
             channel_id, key = await create_channel(connection, keyring, channel, actor)
             await ledger.open_wallet(connection, tenant_id)
         shop = Shop(tenant_id, channel_id, key, name, secret)
-        if credits:
-            await self.top_up(shop, credits)
+        if balance:
+            await self.top_up(shop, balance)
         return shop
 
-    async def top_up(self, shop: Shop, credits: int) -> None:
+    async def top_up(self, shop: Shop, amount: int) -> None:
         """Grant credits."""
         async with self.db.system() as connection:
             await ledger.grant(
@@ -127,7 +128,7 @@ class World:
                     lot_id=uuid7(),
                     source="promo",
                     source_ref=str(uuid4()),
-                    amount_ucr=credits * UCR_PER_CREDIT,
+                    amount_ucr=amount * UCR_PER_CREDIT,
                     created_by="test",
                 ),
             )
@@ -357,6 +358,14 @@ def undisturbed_logging() -> Iterator[None]:
             logger.handlers[:] = handlers
             logger.setLevel(level)
             logger.propagate = propagate
+
+
+async def eventually(attempt: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Try again and again until it holds, at most 15 s."""
+    deadline = time.monotonic() + START_S
+    while not await attempt():
+        assert time.monotonic() < deadline, f"{what} did not come true within {START_S:g} s"
+        await asyncio.sleep(0.05)
 
 
 def without(body: Body, *names: str) -> Body:

@@ -16,11 +16,12 @@ from billing.verify import verify_tenant
 
 _TOKEN = re.compile(r"#\d{6}-[0-9a-f]{4}")
 _SCOPE = "tenant_id = any(cast(:tenants as uuid[]))"
-# Rows come in the order in which the product had the messages.
+# Rows come in the order in which the product had the messages: their ids are made under the
+# conversation's lock, while `received_at` is when the transaction began to wait for it.
 _MESSAGES = text(
     f"""
     select m.body, m.disposition, m.turn_id::text as turn_id
-    from messages m where m.{_SCOPE} and m.direction = 'in' order by m.received_at, m.id
+    from messages m where m.{_SCOPE} and m.direction = 'in' order by m.id
     """  # noqa: S608 - a constant of ours
 )
 _PARTS = text(

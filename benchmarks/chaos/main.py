@@ -58,8 +58,7 @@ def run_points(rounds: int, *, say: Say, tell: Say, answer: Say, keep: bool) -> 
 
         def work(stage: Stage, stop: threading.Event, action: Action = action) -> None:
             matrix = Matrix(stage, action, stop=stop, report=say)
-            for _ in range(rounds):
-                found.append(matrix.run_round())
+            found.extend(matrix.run_round() for _ in range(rounds))
 
         on_stage(work, say=say, keep=keep, build=partial(build_stage, action=action))
     for line in report.round_lines(found):

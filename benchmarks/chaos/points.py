@@ -30,6 +30,7 @@ WORKERS = 3
 CUSTOMERS = 24
 WRITE_EVERY_S = 0.25
 REACH_S = 90.0
+DOUBT_DELAY_MS = 1_000
 MARKS = "marks"
 # Shorter still than in a campaign: each death costs a lease.
 TIMINGS = {
@@ -148,11 +149,14 @@ class Matrix:
         """A send that WAHA takes without a word, and of which no webhook ever tells."""
         waha = self._stage.other_waha
         waha.add_fault({"service": "waha", "path": "/api/sendText", "drop": "after"})
+        # Time to cut the webhooks off between the message and its reply's echo.
+        self._stage.waha.set_model("echo", delay_ms=DOUBT_DELAY_MS)
         self._write(self._doubter)
         deadline = time.monotonic() + REACH_S
         while self._arrived() < len(self._written) and time.monotonic() < deadline:
             time.sleep(0.05)
         waha.add_fault({"service": "webhook", "drop": "before", "times": None})
+        self._stage.waha.set_model("echo")
         while DOUBT_POINTS - self._fired() and time.monotonic() < deadline:
             attempt(self._ledgers.change(AGE_DOUBT))
             if self._stop.wait(WRITE_EVERY_S):

@@ -191,7 +191,9 @@ def _today(spans: str, known: Knowledge, speech: str, *, now: bool) -> str:
 def _quote(match: Match, wanted: set[str], ask: Ask, speech: str) -> str:
     """The unit in a sentence; a unit that is a sentence already speaks for itself."""
     unit = match.unit
-    text = _relevant(unit.text, match) if "price" in wanted else unit.text
+    # What the key names already ("sourdough loaf price") does not narrow the value down.
+    things = match.things - tokens(unit.key) if unit.is_fact else match.things
+    text = _relevant(unit.text, things) if "price" in wanted else unit.text
     if not unit.is_fact:
         return text if text[-1:] in ".!?" else f"{text}."
     topic = next((t for t in sorted(wanted & unit.all) if t in TOPIC_PHRASES), None)
@@ -199,7 +201,7 @@ def _quote(match: Match, wanted: set[str], ask: Ask, speech: str) -> str:
         topic = "price"
     if _is_sentence(text):
         return text if text[-1:] in ".!?" else f"{text}."
-    if topic is None:
+    if topic is None or (topic == "price" and tokens(unit.key) & match.things):
         return say(speech, "fact", key=_capital(unit.key), text=_one_line(text))
     confirmed = ask.yes_no and match.things and not match.missed
     if confirmed and topic in {"delivery", "payment"} and not _NEGATION.search(fold(text)):
@@ -207,10 +209,10 @@ def _quote(match: Match, wanted: set[str], ask: Ask, speech: str) -> str:
     return say(speech, topic, text=_one_line(text))
 
 
-def _relevant(text: str, match: Match) -> str:
+def _relevant(text: str, things: frozenset[str]) -> str:
     """The clauses of a price list that name the thing asked for; all of it when none does."""
     clauses = [clause.strip() for clause in _CLAUSE.split(text) if clause.strip()]
-    named = [clause for clause in clauses if tokens(clause) & match.things]
+    named = [clause for clause in clauses if tokens(clause) & things]
     return ", ".join(named) if named else text
 
 

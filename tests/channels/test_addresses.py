@@ -80,7 +80,18 @@ def test_a_message_id_taken_apart(raw: str, from_me: bool | None, chat: str | No
 
 
 @pytest.mark.parametrize(
-    "raw", ["", " ", "false_4930155501@c.us_", "a\x00b", "ä" * 10, "x" * 129, "\ud800", "a\nb"]
+    "raw",
+    [
+        "",
+        " ",
+        "false_4930155501@c.us_",
+        "a\x00b",
+        "ä" * 10,
+        "x" * 129,
+        "\ud800",
+        "a\nb",
+        "123@g.us",
+    ],
 )
 def test_no_usable_message_id(raw: str) -> None:
     assert parse_message_id(raw) is None

@@ -10,7 +10,11 @@ from app.core.json import NotAnObjectError, TooDeepError, decode_object
 
 DEEP = 100_000
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -113,12 +117,16 @@ def test_whatever_python_writes_is_read(value: dict[str, object], ascii_only: bo
     assert decode_object(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]":,0eE+-.\\u tfn', max_size=40))
 def test_it_judges_as_python_does(raw: bytes | str) -> None:
     data = raw.encode() if isinstance(raw, str) else raw
     try:
-        expected = json.loads(data.decode(), parse_constant=lambda name: 1 / 0)
-    except (ValueError, ZeroDivisionError):
+        expected = json.loads(data.decode(), parse_constant=_refuse)
+    except ValueError:
         expected = None
     if isinstance(expected, dict):
         assert decode_object(data) == expected

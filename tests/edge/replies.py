@@ -1,6 +1,7 @@
 """Replies on their way, as a worker leaves them in the database at each step."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from app.messaging.sends.queueing import Outgoing, queue
@@ -59,6 +60,6 @@ async def accepted(world: World, shop: Shop, text: str, *, wa_id: str) -> Part:
     return part
 
 
-async def part_row(world: World, part: Part) -> dict[str, object]:
+async def part_row(world: World, part: Part) -> dict[str, Any]:
     """The part as it stands."""
     return await world.one("select * from send_parts where id = $1", part.id)

@@ -1,6 +1,7 @@
 """400, 413, 415, and the odd bodies that are taken all the same."""
 
 import gzip
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -124,16 +125,14 @@ async def test_above_one_mebibyte(world: World, api: Api, shop: Shop, size: int)
     for path, secret in doors(world, shop):
         told = await api.post(path, raw, secret=secret)
         unsigned = await api.post(path, raw)
-        in_chunks = await api.http.post(
-            path, content=_pieces(raw), headers=signed(secret, raw)
-        )
+        in_chunks = await api.http.post(path, content=_pieces(raw), headers=signed(secret, raw))
         answers = (told, unsigned, in_chunks)
         assert [a.status_code for a in answers] == [413, 413, 413]
         assert told.json()["code"] == "too_large"
     assert await world.snapshot() == before
 
 
-async def _pieces(raw: bytes):
+async def _pieces(raw: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(raw), 65_536):
         yield raw[start : start + 65_536]
 

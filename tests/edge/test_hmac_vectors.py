@@ -15,34 +15,44 @@ VECTORS = [
     (
         "schlüssel-€-🔑",
         '{"event":"message","payload":{"body":"Größe 🥐"}}'.encode(),
-        "798e6eefafe1cc21b61af835099bebd76f3efa9f83b6eb7c3b10e9be9ae0b8d6"
-        "074195bfe2d9fcd99b705a798281b937463c5239e1bff1cbf0da5916c0fa6454",
+        (
+            "798e6eefafe1cc21b61af835099bebd76f3efa9f83b6eb7c3b10e9be9ae0b8d6"
+            "074195bfe2d9fcd99b705a798281b937463c5239e1bff1cbf0da5916c0fa6454"
+        ),
     ),
     (
         # The key is text, also where it looks like hex.
         "6b6579",
         b"{}",
-        "bc4255c293f00b1815f91807c8b62e6bf769c12394a1e439c852b37ff331b04a"
-        "8a876bf64317b68f6f72e8248bd84e2cdb1c19daf289734086d3a29dcb26f240",
+        (
+            "bc4255c293f00b1815f91807c8b62e6bf769c12394a1e439c852b37ff331b04a"
+            "8a876bf64317b68f6f72e8248bd84e2cdb1c19daf289734086d3a29dcb26f240"
+        ),
     ),
     (
         KEY,
         b"",
-        "6202ad360bf087d321dc9d6ae14208516f06d8fed0403017d1ec25016763f717"
-        "7d78f31a8403bf281bef1cf8118bbb0a49f2e82f11af87a940b3fb00cdd856b9",
+        (
+            "6202ad360bf087d321dc9d6ae14208516f06d8fed0403017d1ec25016763f717"
+            "7d78f31a8403bf281bef1cf8118bbb0a49f2e82f11af87a940b3fb00cdd856b9"
+        ),
     ),
     (
         KEY,
         b"\x00\xff\n",
-        "9d38521c356ccd546991ba18304bfb52f371b7cfa3166b12e0c02e6c01ba9690"
-        "ecdb0ed4057834fd836005f8d8e8c1b307941bdf0b65ddd105e7babd7d95a579",
+        (
+            "9d38521c356ccd546991ba18304bfb52f371b7cfa3166b12e0c02e6c01ba9690"
+            "ecdb0ed4057834fd836005f8d8e8c1b307941bdf0b65ddd105e7babd7d95a579"
+        ),
     ),
     (
         # Longer than SHA-512's block, so it is hashed first.
         "k" * 200,
         b'{"a":1}',
-        "0155ff5288981f523164ebc7c97d2a6ab583492891609aba0ab683baa4e26269"
-        "436f10c1b5b915434dbb1ccf845620a8008b59eb08a8cc476379491b8c34d13f",
+        (
+            "0155ff5288981f523164ebc7c97d2a6ab583492891609aba0ab683baa4e26269"
+            "436f10c1b5b915434dbb1ccf845620a8008b59eb08a8cc476379491b8c34d13f"
+        ),
     ),
 ]
 

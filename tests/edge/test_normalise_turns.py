@@ -86,9 +86,7 @@ async def test_two_customers_have_two_turns(world: World, api: Api, patient: Sho
     assert [t["message_count"] for t in await world.turns(patient)] == [1, 1]
 
 
-async def test_typing_lets_a_turn_wait_up_to_the_cap(
-    world: World, api: Api, patient: Shop
-) -> None:
+async def test_typing_lets_a_turn_wait_up_to_the_cap(world: World, api: Api, patient: Shop) -> None:
     waha = patient.waha()
     await api.accept(patient, waha.message())
     await world.drain()
@@ -137,7 +135,7 @@ async def test_too_old_to_be_answered(world: World, api: Api, shop: Shop) -> Non
 
 
 async def test_without_credit_people_are_asked(world: World, api: Api) -> None:
-    shop = await world.open_shop(credits=0)
+    shop = await world.open_shop(balance=0)
     waha = shop.waha()
     await api.accept(shop, waha.message("anyone there?"), waha.message("hello?"))
     await world.drain()
@@ -156,10 +154,8 @@ async def test_without_credit_people_are_asked(world: World, api: Api) -> None:
     await world.assert_whole(shop)
 
 
-async def test_one_tenants_empty_wallet_is_not_anothers(
-    world: World, api: Api, shop: Shop
-) -> None:
-    poor = await world.open_shop(credits=0)
+async def test_one_tenants_empty_wallet_is_not_anothers(world: World, api: Api, shop: Shop) -> None:
+    poor = await world.open_shop(balance=0)
     await api.accept(poor, poor.waha().message())
     await api.accept(shop, shop.waha().message())
     await world.drain()
@@ -174,8 +170,7 @@ async def test_one_tenants_empty_wallet_is_not_anothers(
         ("update contacts set opted_out_at = now() where tenant_id = $1", "opted_out"),
         ("update conversations set state = 'open' where tenant_id = $1", "human_owned"),
         (
-            "update conversations set paused_until = now() + interval '1 hour'"
-            " where tenant_id = $1",
+            "update conversations set paused_until = now() + '1 hour' where tenant_id = $1",
             "paused",
         ),
         ("update conversations set paused_until = now() where tenant_id = $1", "turn"),

@@ -228,9 +228,7 @@ class Journey:
                 _, key = await create_channel(
                     connection,
                     keyring,
-                    NewChannel(
-                        tenant_id=tenant_id, name=name, session=name, webhook_secret=secret
-                    ),
+                    NewChannel(tenant_id=tenant_id, name=name, session=name, webhook_secret=secret),
                     actor,
                 )
                 await ledger.open_wallet(connection, tenant_id)
@@ -321,10 +319,12 @@ class Journey:
     def wait_idle(self, business: DemoTenant) -> None:
         """Wait until no turn of the business lives and no event waits."""
         self.until(
-            lambda: not self.rows(
-                "select 1 from turns where tenant_id = $1 and finished_at is null"
-                " union all select 1 from inbox_keys where tenant_id = $1 and pending",
-                UUID(business.tenant_id),
+            lambda: (
+                not self.rows(
+                    "select 1 from turns where tenant_id = $1 and finished_at is null"
+                    " union all select 1 from inbox_keys where tenant_id = $1 and pending",
+                    UUID(business.tenant_id),
+                )
             ),
             f"{business.name} has nothing under way",
         )

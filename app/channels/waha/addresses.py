@@ -67,4 +67,6 @@ def parse_message_id(raw: str) -> MessageId | None:
         bare, from_me, chat = raw.strip(), None, None
     if not bare or len(bare) > _ID_CHARS_MAX or not bare.isascii() or not bare.isprintable():
         return None
+    if "@" in bare:
+        return None  # an address: whatever chat it names, it names no message of it
     return MessageId(bare, from_me, chat)

@@ -59,7 +59,7 @@ async def _parts_by_id(connection: AsyncConnection, items: Sequence[Item]) -> di
 async def _part_by_text(connection: AsyncConnection, item: Item) -> Any:
     """Find the send in flight that an echo with an id not of our choosing belongs to."""
     message = item.message
-    if not message.via_api or not message.body:
+    if not message.body:
         return None
     found = await connection.execute(
         queries.ECHO_BY_TEXT,
@@ -68,6 +68,7 @@ async def _part_by_text(connection: AsyncConnection, item: Item) -> Any:
             "channel_id": item.channel_id,
             "chat": message.chat,
             "body": message.body,
+            "via_api": message.via_api,
         },
     )
     return found.one_or_none()

@@ -90,7 +90,9 @@ OWN_PARTS = text(
      and p.wa_id = r.wa_id
     """
 )
-# An echo of a send whose id we could not choose: the same text, to the same person, now.
+# An echo of a send whose id we could not choose: the same text, to the same person, now. While
+# the call is under way WAHA may not know yet that it was the API's, so only a send given up
+# needs that word: its text may as well have been sent again by a person.
 ECHO_BY_TEXT = text(
     """
     select p.id, p.state
@@ -100,7 +102,7 @@ ECHO_BY_TEXT = text(
     join conversations c on c.tenant_id = s.tenant_id and c.id = s.conversation_id
     join contact_addresses a on a.tenant_id = c.tenant_id and a.contact_id = c.contact_id
     where p.tenant_id = :tenant_id and p.channel_id = :channel_id
-      and p.state in ('sending', 'unknown') and p.wa_id is null
+      and (p.state = 'sending' or (p.state = 'unknown' and :via_api)) and p.wa_id is null
       and a.address = :chat and m.body = :body
     order by p.started_at limit 1
     """

@@ -29,6 +29,7 @@ from app.core.limits.subjects import hash_address
 from app.core.limits.types import Check, Limiter
 from app.core.observability.context import bind
 from app.core.observability.metrics import WEBHOOKS
+from app.core.observability.sentry import capture
 from app.core.signing import verify_hmac_sha512
 from app.http.client import client_address, header, request_id
 from app.messaging.ingest.group_commit import Delivery, GroupCommit
@@ -108,6 +109,13 @@ class WebhookDoor:
                 away = _Refused(503, "unavailable", "Not stored; please send it again.")
                 after = {"Retry-After": str(max(1, round(error.retry_after_s)))}
                 await _respond(send, 503, _problem(away, rid), rid, after)
+            except Exception as error:
+                # Nobody stands around the door: what the framework does for its handlers.
+                WEBHOOKS.labels("waha", "internal").inc()
+                log.exception("unexpected error", extra={"errorType": type(error).__name__})
+                capture(error)
+                broken = _Refused(500, "internal", "Something went wrong on our side.")
+                await _respond(send, 500, _problem(broken, rid), rid, {})
             else:
                 WEBHOOKS.labels("waha", outcome).inc()
                 await _respond(send, 200, {"status": outcome, "requestId": rid}, rid, {})

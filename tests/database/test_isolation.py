@@ -1,0 +1,169 @@
+"""Raw SQL with the servers' own login: nothing without a scope, one tenant's rows with it."""
+
+import asyncpg
+import pytest
+
+from tests.conftest import TestDatabase
+from tests.database.catalog import CLOSED_LIST, connected, tables
+from tests.engine.bench import Bench, Business
+from tests.engine.conftest import bench
+
+__all__ = ["bench"]
+pytestmark = pytest.mark.anyio
+PLATFORM = {"process_heartbeats", "leases"}
+# Filled by what a conversation does not touch: refunds; and what the dashboard will write.
+_FILL = (
+    "insert into process_heartbeats (instance, service) values ('x', 'worker')",
+    "insert into leases (name, owner, until) values ('x', 'y', now())",
+)
+_FILL_TENANT = (
+    "insert into assistant_profiles (tenant_id, persona) values ($1, 'Kind')",
+    "insert into question_answers (tenant_id, id, question, answer)"
+    " values ($1, gen_random_uuid(), 'Open?', 'Yes')",
+)
+
+
+async def two_busy_tenants(bench: Bench) -> tuple[Business, Business]:
+    """Two businesses with rows in every table: answered, charged and refunded."""
+    shops = (await bench.business(), await bench.business())
+    for n, shop in enumerate(shops):
+        await bench.write(shop, f"1555010{n + 1}", f"hello {n}")
+        await bench.work()
+        await bench.ack(shop, bench.sender.phone[-1], -1)
+    async with connected(bench.database.superuser_url) as connection:
+        for statement in _FILL:
+            await connection.execute(statement)
+        for shop in shops:
+            for statement in _FILL_TENANT:
+                await connection.execute(statement, shop.tenant_id)
+    return shops
+
+
+async def tenant_tables(database: TestDatabase) -> dict[str, str]:
+    """The column that holds the tenant, by table; day partitions are asked through their parent."""
+    async with connected(database.superuser_url) as connection:
+        found = await tables(connection)
+    return {
+        name: "id" if name == "tenants" else "tenant_id"
+        for name, table in found.items()
+        if name not in CLOSED_LIST | PLATFORM and not table["partition"]
+    }
+
+
+async def scoped(connection: asyncpg.Connection, tenant_id: object) -> None:
+    await connection.execute("select set_config('app.tenant_id', $1, true)", str(tenant_id))
+
+
+async def test_every_table_has_rows_of_both(bench: Bench):
+    """Else the tests below would prove nothing."""
+    mine, theirs = await two_busy_tenants(bench)
+    async with connected(bench.database.superuser_url) as connection:
+        for table, column in (await tenant_tables(bench.database)).items():
+            rows = await connection.fetch(f"select distinct {column} as tenant from {table}")
+            assert {row["tenant"] for row in rows} == {mine.tenant_id, theirs.tenant_id}, table
+
+
+async def test_without_a_scope_nothing_is_seen(bench: Bench):
+    await two_busy_tenants(bench)
+    async with connected(bench.database.superuser_url) as connection:
+        names = set(await tables(connection)) - CLOSED_LIST - PLATFORM
+    async with connected(bench.database.app_url) as connection:
+        for table in sorted(names):
+            try:
+                count = await connection.fetchval(f"select count(*) from {table}")
+            except asyncpg.InsufficientPrivilegeError:
+                continue  # a day's partition is only reached through its parent
+            assert count == 0, table
+
+
+@pytest.mark.parametrize("scope", ["", "00000000-0000-0000-0000-000000000000"])
+async def test_an_empty_or_unknown_scope_sees_nothing(bench: Bench, scope: str):
+    await two_busy_tenants(bench)
+    names = await tenant_tables(bench.database)
+    async with connected(bench.database.app_url) as connection, connection.transaction():
+        await scoped(connection, scope)
+        for table in names:
+            assert await connection.fetchval(f"select count(*) from {table}") == 0, table
+
+
+async def test_a_scope_sees_its_own_rows_only(bench: Bench):
+    mine, _ = await two_busy_tenants(bench)
+    names = await tenant_tables(bench.database)
+    async with connected(bench.database.app_url) as connection, connection.transaction():
+        await scoped(connection, mine.tenant_id)
+        for table, column in names.items():
+            rows = await connection.fetch(f"select distinct {column} as tenant from {table}")
+            assert {row["tenant"] for row in rows} == {mine.tenant_id}, table
+
+
+async def test_the_scope_ends_with_its_transaction(bench: Bench):
+    mine, _ = await two_busy_tenants(bench)
+    async with connected(bench.database.app_url) as connection:
+        async with connection.transaction():
+            await scoped(connection, mine.tenant_id)
+        assert await connection.fetchval("select count(*) from messages") == 0
+
+
+async def test_foreign_rows_are_neither_changed_nor_made(bench: Bench):
+    mine, theirs = await two_busy_tenants(bench)
+    names = await tenant_tables(bench.database)
+    for table, column in names.items():
+        async with connected(bench.database.app_url) as connection:
+            for statement in (
+                f"update {table} set {column} = {column} where {column} = $1",
+                f"delete from {table} where {column} = $1",
+            ):
+                async with connection.transaction():
+                    await scoped(connection, mine.tenant_id)
+                    try:
+                        async with connection.transaction():
+                            done = await connection.execute(statement, theirs.tenant_id)
+                    except asyncpg.InsufficientPrivilegeError:
+                        continue
+                    assert done in {"UPDATE 0", "DELETE 0"}, (table, statement)
+
+
+async def test_a_row_cannot_be_made_for_or_moved_to_another_tenant(bench: Bench):
+    mine, theirs = await two_busy_tenants(bench)
+    refused = (asyncpg.InsufficientPrivilegeError,)
+    for table in ("contacts", "messages", "turns", "inbox_keys", "audit_log", "tenant_queues"):
+        async with connected(bench.database.app_url) as connection, connection.transaction():
+            await scoped(connection, mine.tenant_id)
+            columns = ", ".join(
+                row["attname"]
+                for row in await connection.fetch(
+                    "select attname from pg_attribute where attrelid = $1::text::regclass"
+                    " and attnum > 0 and not attisdropped and attname <> 'tenant_id'",
+                    table,
+                )
+            )
+            for statement in (
+                f"insert into {table} (tenant_id, {columns}) select $1, {columns} from {table}",
+                f"update {table} set tenant_id = $1",
+            ):
+                with pytest.raises(refused):
+                    async with connection.transaction():
+                        await connection.execute(statement, theirs.tenant_id)
+
+
+async def test_platform_tables_show_nothing_to_the_app(bench: Bench):
+    await two_busy_tenants(bench)
+    async with connected(bench.database.app_url) as connection:
+        for table in sorted(PLATFORM):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetchval(f"select count(*) from {table}")
+
+
+async def test_the_owner_sees_no_rows_either(bench: Bench):
+    await two_busy_tenants(bench)
+    names = await tenant_tables(bench.database)
+    async with connected(bench.database.admin_url) as connection:
+        for table in names:
+            assert await connection.fetchval(f"select count(*) from {table}") == 0, table
+
+
+async def test_the_system_sees_all_tenants(bench: Bench):
+    mine, theirs = await two_busy_tenants(bench)
+    async with connected(bench.database.system_url) as connection:
+        rows = await connection.fetch("select distinct tenant_id from messages")
+    assert {row[0] for row in rows} == {mine.tenant_id, theirs.tenant_id}

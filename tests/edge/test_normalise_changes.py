@@ -1,0 +1,91 @@
+"""Messages that were changed or taken back by whoever wrote them."""
+
+import pytest
+
+from tests.edge.replies import accepted, claim_turn
+from tests.fixtures.waha import ENGINES
+from tests.worlds import Api, Shop, World
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_an_edit_before_the_turn_is_claimed_counts(
+    world: World, api: Api, shop: Shop, engine: str
+) -> None:
+    waha = shop.waha(engine)
+    await api.accept(shop, waha.message("two loafs", wa_id="3EB0E1"))
+    await world.drain()
+    await api.accept(shop, waha.edited("3EB0E1", "two loaves"))
+    await world.drain()
+    (row,) = await world.messages(shop)
+    assert row["body"] == "two loaves"
+    assert row["edited_at"] is not None
+    assert len(await world.turns(shop)) == 1
+
+
+async def test_an_edit_in_the_same_batch_counts(world: World, api: Api, shop: Shop) -> None:
+    waha = shop.waha()
+    await api.accept(shop, waha.message("a", wa_id="3EB0E2"), waha.edited("3EB0E2", "b"))
+    await world.drain()
+    assert [m["body"] for m in await world.messages(shop)] == ["b"]
+
+
+async def test_an_edit_after_the_claim_does_not(world: World, api: Api, shop: Shop) -> None:
+    waha = shop.waha()
+    await api.accept(shop, waha.message("two loafs", wa_id="3EB0E3"))
+    await world.drain()
+    await claim_turn(world, shop)
+    await api.accept(shop, waha.edited("3EB0E3", "twenty loaves"))
+    await world.drain()
+    (row,) = await world.messages(shop)
+    assert (row["body"], row["edited_at"]) == ("two loafs", None)
+
+
+async def test_an_own_edit_changes_the_own_message(world: World, api: Api, shop: Shop) -> None:
+    waha = shop.waha()
+    await api.accept(shop, waha.message("hello", wa_id="3EB0E4"))
+    await api.accept(shop, waha.owner_writes("untill six", wa_id="3EB0E5"))
+    await world.drain()
+    await api.accept(shop, waha.edited("3EB0E5", "until six", from_me=True))
+    await api.accept(shop, waha.edited("3EB0E4", "not mine to change", from_me=True))
+    await world.drain()
+    assert sorted(m["body"] for m in await world.messages(shop)) == ["hello", "until six"]
+
+
+async def test_a_revoked_message_is_marked_and_kept(world: World, api: Api, shop: Shop) -> None:
+    waha = shop.waha("WEBJS")
+    await api.accept(shop, waha.message("forget it", wa_id="3EB0R1"))
+    await world.drain()
+    await api.accept(shop, waha.revoked("3EB0R1"))
+    await world.drain()
+    (row,) = await world.messages(shop)
+    assert row["body"] == "forget it"
+    assert row["revoked_at"] is not None
+    await api.accept(shop, waha.revoked("3EB0R1"))
+    await world.drain()
+    (again,) = await world.messages(shop)
+    assert again["revoked_at"] == row["revoked_at"]
+    await world.assert_whole(shop)
+
+
+async def test_a_reply_revoked_on_the_phone_is_marked(world: World, api: Api, shop: Shop) -> None:
+    waha = shop.waha()
+    await api.accept(shop, waha.message())
+    await world.drain()
+    await accepted(world, shop, "Until six.", wa_id="3EB0R2")
+    await api.accept(shop, waha.revoked("3EB0R2", from_me=True))
+    await world.drain()
+    (reply,) = [m for m in await world.messages(shop) if m["direction"] == "out"]
+    assert reply["revoked_at"] is not None
+
+
+async def test_another_number_changes_nothing(world: World, api: Api, shop: Shop) -> None:
+    await api.accept(shop, shop.waha().message("mine", wa_id="3EB0N1"))
+    stranger = await world.open_shop()
+    await api.accept(
+        stranger, stranger.waha().edited("3EB0N1", "yours"), stranger.waha().revoked("3EB0N1")
+    )
+    await world.drain()
+    (row,) = await world.messages(shop)
+    assert (row["body"], row["revoked_at"]) == ("mine", None)
