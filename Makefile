@@ -15,7 +15,7 @@ PYTHON ?=
 # Nothing of the caller's environment may redirect imports or the target of an installation.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX UV_PROJECT_ENVIRONMENT
 
-.PHONY: help run demo test check lint types imports audit format lock setup clean
+.PHONY: help run demo test bench check lint types imports audit format lock setup clean
 
 help: ## Show this list
 	@printf 'Parley: an AI front desk for WhatsApp\n\n'
@@ -30,6 +30,11 @@ demo: $(READY) ## Show one conversation with its evidence, then stop
 
 test: $(READY) ## Run all tests against a real PostgreSQL and Redis
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+bench: $(READY) ## Measure this machine against the budgets, as docs/benchmarks.md says
+	@for name in ingest reply latency fairness ledger; do \
+	  $(PY) -P -m app.cli.main bench $$name --json $(ARGS) || exit 1; echo; \
+	done
 
 check: lint types imports audit test ## Lint, types, import contract, audit, tests: what CI runs
 

@@ -9,10 +9,10 @@ from app.core.db.engine import Database
 from app.messaging.ingest.normalise import drain_once
 from benchmarks.figures import Column, Report, median, percentile
 from benchmarks.pipeline import Pipeline, pipeline
+from benchmarks.servers import servers
 from benchmarks.webhooks import Number, WebhookMaker
 
 _TIMEOUT_S = 120.0
-_DELAY_MS = 2_000
 _AWAY = (
     "update turns set due_at = now() + interval '1 day'"
     " where tenant_id = $1 and state in ('waiting', 'due')"
@@ -41,22 +41,31 @@ class Scale:
     messages: int = 60
     per_s: float = 6.0
     max_inflight: int = 64
+    delay_ms: int = 2_000
 
 
-def run(runs: int, scale: Scale | None = None) -> Report:
+def run(runs: int) -> Report:
+    """Measure on a machine of its own."""
+    with servers() as machine, pipeline(machine) as bench:
+        return measure(bench, runs, Scale())
+
+
+def measure(bench: Pipeline, runs: int, scale: Scale) -> Report:
     """Measure the trickle's wait from due to claimed, alone and beside the backlog, in turns."""
-    scale = scale or Scale()
     alone: list[list[float]] = []
     noisy: list[list[float]] = []
-    with pipeline() as bench:
-        bench.run(lambda: bench.set_model(_DELAY_MS))
-        quiet, loud = bench.open(2, max_inflight=scale.max_inflight)
-        trickle = WebhookMaker([quiet], "a")
-        crowd = WebhookMaker([loud], "b", first_phone=10_000_000)
-        bench.run(lambda: _wait_times(bench, quiet, trickle, Scale(messages=6)))
-        for _ in range(runs):
-            alone.append(bench.run(lambda: _wait_times(bench, quiet, trickle, scale)))
-            noisy.append(bench.run(lambda: _beside(bench, (quiet, loud), (trickle, crowd), scale)))
+    bench.run(lambda: bench.set_model(scale.delay_ms))
+    quiet, loud = bench.open(2, max_inflight=scale.max_inflight)
+    trickle = WebhookMaker([quiet], "a")
+    crowd = WebhookMaker([loud], "b", first_phone=10_000_000)
+    bench.run(
+        lambda: _wait_times(
+            bench, quiet, trickle, Scale(messages=min(6, scale.messages), per_s=scale.per_s)
+        )
+    )
+    for _ in range(runs):
+        alone.append(bench.run(lambda: _wait_times(bench, quiet, trickle, scale)))
+        noisy.append(bench.run(lambda: _beside(bench, (quiet, loud), (trickle, crowd), scale)))
     p95_alone = [percentile(times, 0.95) for times in alone]
     p95_noisy = [percentile(times, 0.95) for times in noisy]
     columns = [
@@ -68,8 +77,8 @@ def run(runs: int, scale: Scale | None = None) -> Report:
     figures = {"p95_alone_ms": median(p95_alone), "p95_noisy_ms": median(p95_noisy)}
     notes = [
         (
-            f"the other business has {scale.backlog:,} queued turns and up to {scale.max_inflight} in"
-            " work, without limits of its own; the wait is from due to claimed"
+            f"the other business has {scale.backlog:,} queued turns and up to"
+            f" {scale.max_inflight} in work, without limits; the wait is from due to claimed"
         )
     ]
     return Report("fairness", figures, columns, notes)

@@ -34,11 +34,15 @@ class Scale:
     tenants: int = 1_000
 
 
-def run(runs: int, scale: Scale | None = None) -> Report:
-    """Measure ``runs`` times: UPDATEs, one tenant in batches and one by one, many tenants."""
-    scale = scale or Scale()
+def run(runs: int) -> Report:
+    """Measure on a machine of its own."""
     with servers() as machine:
-        found = asyncio.run(_measure(machine, runs, scale))
+        return measure(machine, runs, Scale())
+
+
+def measure(machine: Servers, runs: int, scale: Scale) -> Report:
+    """Measure ``runs`` times: UPDATEs, one tenant in batches and one by one, many tenants."""
+    found = asyncio.run(_measure(machine, runs, scale))
     updates, ours, single, spread = (found[k] for k in ("update", "ours", "single", "spread"))
     ratios = [mine / other for mine, other in zip(ours, updates, strict=True)]
     columns = [

@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 from collections import Counter, deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import msgspec
@@ -26,10 +26,7 @@ _OK = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send. ``rate`` in requests a second; None keeps all connections busy.
-
-    ``path`` replaces the numbers' own where an application has one door for all.
-    """
+    """What to send. ``rate`` in requests a second; None keeps all connections busy."""
 
     port: int
     numbers: list[Number]
@@ -38,7 +35,6 @@ class Plan:
     duration_s: float
     connections: int
     rate: float | None = None
-    path: str | None = None
     first_phone: int = 0
 
 
@@ -205,10 +201,7 @@ class _Load:
 
 def _requests(plan: Plan) -> "deque[bytes]":
     host = f"127.0.0.1:{plan.port}"
-    numbers = plan.numbers
-    if plan.path is not None:
-        numbers = [replace(number, path=plan.path) for number in numbers]
-    maker = WebhookMaker(numbers, plan.label, first_phone=plan.first_phone)
+    maker = WebhookMaker(plan.numbers, plan.label, first_phone=plan.first_phone)
     return deque(signed.request(host) for signed in maker.take(plan.requests_max))
 
 

@@ -20,7 +20,7 @@ from app.cli.local.demo_tenant import DemoTenant
 from app.cli.local.process import ChildProcess
 from app.cli.local.waha_session import pair
 from benchmarks.businesses import open_businesses
-from benchmarks.servers import Servers, servers
+from benchmarks.servers import Servers
 from benchmarks.webhooks import Number, Signed
 
 Result = TypeVar("Result")
@@ -168,9 +168,9 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(overrides: Mapping[str, str] | None = None) -> Iterator[Pipeline]:
+def pipeline(machine: Servers) -> Iterator[Pipeline]:
     """Everything from the webhook to the simulated phone, with one worker, for a block."""
-    with servers(overrides) as machine:
+    try:
         machine.start_simulator()
         machine.start_api()
         worker = machine.start_worker()
@@ -178,6 +178,8 @@ def pipeline(overrides: Mapping[str, str] | None = None) -> Iterator[Pipeline]:
         bench = Pipeline(machine, worker)
         bench.run(lambda: _wait_for_worker(bench))
         yield bench
+    finally:
+        machine.stop_all()
 
 
 async def _wait_for_worker(bench: Pipeline) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures import Column, Report, median, process_cpu_s
 from benchmarks.pipeline import Pipeline, pipeline
+from benchmarks.servers import servers
 from benchmarks.webhooks import WebhookMaker
 
 _TIMEOUT_S = 120.0
@@ -31,22 +32,26 @@ class _Run:
     replies_per_s: float
 
 
-def run(runs: int, scale: Scale | None = None) -> Report:
+def run(runs: int) -> Report:
+    """Measure on a machine of its own."""
+    with servers() as machine, pipeline(machine) as bench:
+        return measure(bench, runs, Scale())
+
+
+def measure(bench: Pipeline, runs: int, scale: Scale) -> Report:
     """Answer a burst of customers, ``runs`` times.
 
     Raises:
         TimeoutError: replies are missing after two minutes.
         RuntimeError: a turn ended in another way than with a reply.
     """
-    scale = scale or Scale()
-    with pipeline() as bench:
-        numbers = bench.open(scale.businesses)
-        # The first replies import libraries, open connections and fill caches.
-        _measure(bench, WebhookMaker(numbers, "f0"), min(32, scale.replies), scale.delay_ms)
-        found = []
-        for index in range(runs):
-            maker = WebhookMaker(numbers, f"{index:x}", first_phone=(index + 1) * 100_000)
-            found.append(_measure(bench, maker, scale.replies, scale.delay_ms))
+    numbers = bench.open(scale.businesses)
+    # The first replies import libraries, open connections and fill caches.
+    _measure(bench, WebhookMaker(numbers, "f0"), min(32, scale.replies), scale.delay_ms)
+    found = []
+    for index in range(runs):
+        maker = WebhookMaker(numbers, f"{index:x}", first_phone=(index + 1) * 100_000)
+        found.append(_measure(bench, maker, scale.replies, scale.delay_ms))
     columns = [
         Column("worker's CPU per reply, ms", [r.cpu_ms for r in found], "≤ 15"),
         Column("model calls in flight, most", [r.in_flight_max for r in found], "≥ 300"),

@@ -129,12 +129,12 @@ class Servers:
 
 
 @contextmanager
-def servers(overrides: Mapping[str, str] | None = None) -> Iterator[Servers]:
+def servers(parent: Path | None = None) -> Iterator[Servers]:
     """PostgreSQL (fsync, synchronous commit) and Redis, bootstrapped and migrated, for a block.
 
-    ``overrides`` are environment variables of the product's processes.
+    Their directory is made in ``parent``, by default the current one.
     """
-    directory = Path(tempfile.mkdtemp(prefix=".parley-bench-", dir=Path.cwd()))
+    directory = Path(tempfile.mkdtemp(prefix=".parley-bench-", dir=parent or Path.cwd()))
     postgres = EmbeddedPostgres(directory / "postgres")
     redis = EmbeddedRedis(directory / "redis")
     running: Servers | None = None
@@ -144,7 +144,7 @@ def servers(overrides: Mapping[str, str] | None = None) -> Iterator[Servers]:
             redis.start()
         except EmbeddedServerError as error:
             raise CommandError(ExitCode.UNREACHABLE, str(error)) from error
-        running = _prepared(directory, postgres, redis, overrides or {})
+        running = _prepared(directory, postgres, redis)
         yield running
     finally:
         if running is not None:
@@ -154,12 +154,7 @@ def servers(overrides: Mapping[str, str] | None = None) -> Iterator[Servers]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _prepared(
-    directory: Path,
-    postgres: EmbeddedPostgres,
-    redis: EmbeddedRedis,
-    overrides: Mapping[str, str],
-) -> Servers:
+def _prepared(directory: Path, postgres: EmbeddedPostgres, redis: EmbeddedRedis) -> Servers:
     secrets = load_secrets(directory)
     databases = asyncio.run(bootstrap(postgres.superuser_url, passwords=role_passwords(secrets)))
     asyncio.run(upgrade(databases.admin))
@@ -172,8 +167,7 @@ def _prepared(
         secrets=secrets,
         # No waiting for a customer to finish typing, none for a human-like pause: what is
         # measured is the machine. No reports: nobody reads them here.
-        overrides={"PARLEY_IDLE_S": "0", "PARLEY_TYPING_MAX_S": "0", "SENTRY_DSN": ""}
-        | dict(overrides),
+        overrides={"PARLEY_IDLE_S": "0", "PARLEY_TYPING_MAX_S": "0", "SENTRY_DSN": ""},
     )
     return Servers(
         directory=directory,

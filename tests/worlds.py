@@ -5,27 +5,21 @@ of the test process; requests travel over loopback sockets.
 """
 
 import asyncio
-import logging
-import socket
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
-import uvicorn
 
-from app.cli.commands.serve import configuration
 from app.core.config import Limits, Settings, Timings
 from app.core.db.engine import Database
 from app.core.ids import uuid7
 from app.core.money import UCR_PER_CREDIT
 from app.core.signing import hmac_sha512_hex
-from app.factory import create_app
 from app.messaging.ingest.normalise import drain_once
 from billing.ledger import service as ledger
 from billing.ledger.schemas import Grant
@@ -33,8 +27,9 @@ from migrations import bootstrap
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
 from tests.conftest import PASSWORDS, TEMPLATE
 from tests.fixtures.waha import Body, WahaSession, encode
+from tests.serving import serving
 
-START_S = 15.0
+WAIT_S = 15.0
 DRAINS_MAX = 30
 # What "time passes" moves. The inbox's day is a partition key and stays.
 _AGED = ("contacts", "conversations", "messages", "turns", "sends", "send_parts", "send_attempts")
@@ -311,60 +306,11 @@ async def open_api(settings: Settings) -> AsyncIterator[Api]:
             yield Api(port, client)
 
 
-@contextmanager
-def serving(settings: Settings) -> Iterator[int]:
-    """Run the API's server in a thread; gives its port."""
-    with undisturbed_logging(), socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
-        app: Any = create_app(settings)
-        server = uvicorn.Server(configuration("127.0.0.1", port, app))
-        thread = threading.Thread(target=server.run, args=([listener],), name="api")
-        thread.start()
-        try:
-            _wait_started(server, thread)
-            yield port
-        finally:
-            server.should_exit = True
-            thread.join(START_S)
-            assert not thread.is_alive(), "the API did not stop"
-
-
-def _wait_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + START_S
-    while not server.started:
-        assert thread.is_alive(), "the API ended at its start"
-        assert time.monotonic() < deadline, f"the API did not start within {START_S:g} s"
-        time.sleep(0.005)
-
-
-@contextmanager
-def undisturbed_logging() -> Iterator[None]:
-    """Give pytest its log handlers back: the application takes the whole process's."""
-    root = logging.getLogger()
-    known = [
-        root,
-        *(x for x in root.manager.loggerDict.values() if isinstance(x, logging.Logger)),
-    ]
-    before = [(x, list(x.handlers), x.level, x.propagate) for x in known]
-    raising = logging.raiseExceptions
-    try:
-        yield
-    finally:
-        logging.captureWarnings(False)
-        logging.raiseExceptions = raising
-        for logger, handlers, level, propagate in before:
-            logger.handlers[:] = handlers
-            logger.setLevel(level)
-            logger.propagate = propagate
-
-
 async def eventually(attempt: Callable[[], Awaitable[bool]], what: str) -> None:
     """Try again and again until it holds, at most 15 s."""
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + WAIT_S
     while not await attempt():
-        assert time.monotonic() < deadline, f"{what} did not come true within {START_S:g} s"
+        assert time.monotonic() < deadline, f"{what} did not come true within {WAIT_S:g} s"
         await asyncio.sleep(0.05)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
+import uvloop
 
 from app.assistant.answering import ModelAnswerer
 from app.channels.waha.client import WahaClient
@@ -63,7 +64,8 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._instance = instance_name("worker")
-        self._loop = asyncio.new_event_loop()
+        # The API's loop too: a reply is dozens of small reads and writes.
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._parts: _Parts | None = None
 

@@ -58,6 +58,11 @@ class TurnRunner:
     async def stop(self, grace_s: float) -> None:
         """Stop claiming, let turns end for a moment, then give the rest back."""
         self._stopping = True
+        self._wake.set()
+        if self._tasks:
+            # The pump ends by itself: cancelled in the middle of a claim it would leave turns
+            # under leases that nobody works on.
+            await asyncio.wait(self._tasks[:1], timeout=grace_s)
         for task in self._tasks:
             task.cancel()
         running = {task for _, task in self._running.values()}

@@ -39,7 +39,10 @@ FACTS = (
     ),
     ("delivery price", "€3.50, free from €30; Tuesday to Saturday between 8:00 and 11:00"),
     ("payment", "cash, cards, Apple Pay and Google Pay; cakes by payment link"),
-    ("allergens", "everything is baked where wheat, milk, eggs, nuts and sesame are used"),
+    (
+        "allergens",
+        "our kitchen uses wheat, milk, eggs, nuts and sesame, so everything may hold traces",
+    ),
     ("parking", "free for 30 minutes on Lantern Street, car park at the harbour (2 minutes)"),
     ("website", "https://marlowandfinch.example"),
 )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.config import Timings
 from app.messaging.turns.opening import adopt
 
-_LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(cast(:tenant as text)))")
+_LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(:tenant))")
 _PAIRS = text(
     """
     select g.id as gone_id, k.id as kept_id, g.state = 'open' as people_own,
@@ -61,6 +61,17 @@ _MOVE_OTHERS = tuple(
     text(f"update {table} set contact_id = :kept where tenant_id = :tenant and contact_id = :gone")  # noqa: S608 - two names of ours
     for table in ("conversations", "contact_addresses")
 )
+# A block or an opt-out is a person's, whichever address it was made under.
+_KEEP_WISHES = text(
+    """
+    update contacts k
+    set blocked_at = coalesce(k.blocked_at, g.blocked_at),
+        opted_out_at = coalesce(k.opted_out_at, g.opted_out_at),
+        name = coalesce(k.name, g.name), push_name = coalesce(k.push_name, g.push_name)
+    from contacts g
+    where k.tenant_id = :tenant and k.id = :kept and g.tenant_id = :tenant and g.id = :gone
+    """
+)
 _MARK = text("update contacts set merged_into = :kept where tenant_id = :tenant and id = :gone")
 
 
@@ -69,7 +80,7 @@ async def merge(
 ) -> None:
     """Make ``kept`` the contact of everything that was ``gone``'s."""
     contacts = {"tenant": tenant_id, "kept": kept, "gone": gone}
-    await connection.execute(_LOCK, {"tenant": tenant_id})
+    await connection.execute(_LOCK, {"tenant": str(tenant_id)})
     pairs = (await connection.execute(_PAIRS, contacts)).all()
     for pair in pairs:
         threads = {"tenant": tenant_id, "kept_id": pair.kept_id, "gone_id": pair.gone_id}
@@ -89,4 +100,5 @@ async def merge(
         await adopt(connection, tenant_id, pair.kept_id, idle_s=timings.idle_s, cap_s=timings.cap_s)
     for statement in _MOVE_OTHERS:
         await connection.execute(statement, contacts)
+    await connection.execute(_KEEP_WISHES, contacts)
     await connection.execute(_MARK, contacts)

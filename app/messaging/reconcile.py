@@ -12,7 +12,7 @@ when WAHA shows its message; it is never sent again.
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from sqlalchemy import text
@@ -26,6 +26,7 @@ from app.core.db.engine import Database
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
 from app.messaging.ingest.group_commit import Delivery, store
+from app.messaging.listing import History, recent_messages
 from app.messaging.sends.settling import settle_unknown
 from tenants.channels import api_key_ref
 
@@ -33,8 +34,8 @@ log = logging.getLogger(__name__)
 
 _CHANNELS_PER_PASS = 20
 _PAGE = 100
-_PAGES_MAX = 20
 _OVERLAP_S = 120
+_STORED_TOGETHER = 200
 _READ_BACKS_MAX = 6
 _READ_BACK_EVERY_S = 20
 
@@ -104,26 +105,6 @@ _BIND = text(
 )
 
 
-class History(Protocol):
-    """What a channel can tell of the past."""
-
-    async def list_messages(
-        self,
-        access: ChannelAccess,
-        *,
-        since_s: float,
-        limit: int,
-        offset: int,
-        chat: str | None = None,
-    ) -> list[Mapping[str, Any]]:
-        """Return messages from a time on, newest first, as the webhook would carry them."""
-        ...
-
-    async def phone_of_lid(self, access: ChannelAccess, lid: str) -> str | None:
-        """Return the phone address behind a hidden number, when WAHA knows it."""
-        ...
-
-
 class Reconciler:
     """Compares our rows with WAHA's. Use from one event loop; several processes may run it."""
 
@@ -169,15 +150,12 @@ class Reconciler:
     async def _fill(self, channel: Any) -> int:
         access = self._access(channel)
         added = 0
-        for page in range(_PAGES_MAX):
-            listed = await self._history.list_messages(
-                access, since_s=channel.from_s - _OVERLAP_S, limit=_PAGE, offset=page * _PAGE
-            )
+        since_s = channel.from_s - _OVERLAP_S
+        async for listed in recent_messages(self._history, access, since_s=since_s):
             deliveries = [d for m in listed if (d := _delivery(channel, m)) is not None]
-            if deliveries:
-                added += len(await store(self._database, deliveries))
-            if len(listed) < _PAGE:
-                break
+            for first in range(0, len(deliveries), _STORED_TOGETHER):
+                together = deliveries[first : first + _STORED_TOGETHER]
+                added += len(await store(self._database, together))
         async with self._database.system() as connection:
             await connection.execute(
                 _DONE,

@@ -31,7 +31,7 @@ _STORED = {
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much to send. ``rates_max`` bounds the bodies made beforehand, per second of a run."""
+    """How much to send. ``rate_max`` bounds the bodies made beforehand, per second of a run."""
 
     numbers: int = 20
     connections: int = 128
@@ -56,23 +56,27 @@ class _Runs:
         return [result.rps for result in self.saturated[kind]]
 
 
-def run(runs: int, scale: Scale | None = None) -> Report:
+def run(runs: int) -> Report:
+    """Measure on a machine of its own."""
+    with servers() as machine:
+        return measure(machine, runs, Scale())
+
+
+def measure(machine: Servers, runs: int, scale: Scale) -> Report:
     """Measure ``runs`` times: empty, typical, ours, ours at half load.
 
     Raises:
         RuntimeError: an answered event is missing in the database, or a request was refused.
     """
-    scale = scale or Scale()
     found = _Runs()
-    with servers() as machine:
-        bench = _Bench(machine, scale, asyncio.run(_prepare(machine, scale.numbers)))
-        found.saturated["generator"] = [bench.measure("fixed")]
-        for _ in range(runs):
-            for kind in ("empty", "typical", "ours"):
-                found.saturated.setdefault(kind, []).append(bench.measure(kind))
-            rate = found.saturated["ours"][-1].rps / 2
-            found.cpu_us.append(bench.cpu_us)
-            found.half.append(bench.measure("ours", rate=rate))
+    bench = _Bench(machine, scale, asyncio.run(_prepare(machine, scale.numbers)))
+    found.saturated["generator"] = [bench.measure("fixed")]
+    for _ in range(runs):
+        for kind in ("empty", "typical", "ours"):
+            found.saturated.setdefault(kind, []).append(bench.measure(kind))
+        rate = found.saturated["ours"][-1].rps / 2
+        found.cpu_us.append(bench.cpu_us)
+        found.half.append(bench.measure("ours", rate=rate))
     return _report(found)
 
 

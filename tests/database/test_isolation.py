@@ -18,8 +18,10 @@ _FILL = (
 )
 _FILL_TENANT = (
     "insert into assistant_profiles (tenant_id, persona) values ($1, 'Kind')",
-    "insert into question_answers (tenant_id, id, question, answer)"
-    " values ($1, gen_random_uuid(), 'Open?', 'Yes')",
+    (
+        "insert into question_answers (tenant_id, id, question, answer)"
+        " values ($1, gen_random_uuid(), 'Open?', 'Yes')"
+    ),
 )
 
 

@@ -1,11 +1,14 @@
 """429: a number that sends too fast, and an address that sends what is not genuine."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from app.core import redis as redis_connections
 from app.core.config import Limits
+from app.core.limits import transports
 from tests.fixtures.waha import encode
 from tests.worlds import Api, Shop, World, eventually, fresh_settings, open_api, statuses
 
@@ -13,18 +16,28 @@ pytestmark = pytest.mark.anyio
 BAD_BURST = 60
 
 
+@pytest.fixture(scope="module", autouse=True)
+def patient_calls() -> Iterator[None]:
+    """Give the store 10 s, so that a busy machine does not turn to its own buckets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis_connections, "CONNECT_TIMEOUT_S", 10.0)
+        patch.setattr(redis_connections, "DECISION_TIMEOUT_S", 10.0)
+        patch.setattr(transports, "DECISION_TIMEOUT_S", 10.0)
+        yield
+
+
 async def test_an_empty_hook_bucket_and_the_retry_that_succeeds(world: World, api: Api) -> None:
-    shop = await world.open_shop(hook_per_min=60, hook_burst=3)
+    shop = await world.open_shop(hook_per_min=20, hook_burst=3)
     taken = [await api.deliver(shop, shop.waha().message()) for _ in range(3)]
     late = encode(shop.waha().message("the one too many"))
     before = await world.snapshot()
     refused = await api.deliver(shop, late)
     assert statuses([*taken, refused]) == [200, 200, 200, 429]
     assert refused.json()["code"] == "rate_limit"
-    assert refused.headers["ratelimit-limit"] == "60"
+    assert refused.headers["ratelimit-limit"] == "20"
     assert refused.headers["ratelimit-remaining"] == "0"
-    assert 1 <= int(refused.headers["ratelimit-reset"]) <= 3
-    assert refused.headers["retry-after"] == "1"
+    assert 1 <= int(refused.headers["ratelimit-reset"]) <= 9
+    assert 1 <= int(refused.headers["retry-after"]) <= 3
     assert await world.snapshot() == before
     # WAHA waits at least Retry-After, then sends the same bytes.
 
@@ -38,19 +51,18 @@ async def test_an_empty_hook_bucket_and_the_retry_that_succeeds(world: World, ap
 
 
 async def test_one_numbers_flood_is_not_anothers(world: World, api: Api) -> None:
-    loud, calm = await world.open_shop(hook_per_min=60, hook_burst=2), await world.open_shop()
+    loud, calm = await world.open_shop(hook_per_min=1, hook_burst=2), await world.open_shop()
     answers = await asyncio.gather(
         *(api.deliver(loud, loud.waha().message()) for _ in range(20)),
         *(api.deliver(calm, calm.waha().message()) for _ in range(20)),
     )
     assert statuses(answers[20:]) == [200] * 20
-    assert 2 <= statuses(answers[:20]).count(200) <= 3
-    assert set(statuses(answers[:20])) == {200, 429}
+    assert sorted(statuses(answers[:20])) == [200] * 2 + [429] * 18
 
 
 async def test_the_platforms_figures_hold_where_a_number_has_none(world: World) -> None:
     shop = await world.open_shop()
-    settings = replace(world.settings, limits=Limits(hook_per_min=60, hook_burst=5))
+    settings = replace(world.settings, limits=Limits(hook_per_min=1, hook_burst=5))
     async with open_api(settings) as api:
         answers = [await api.deliver(shop, shop.waha().message()) for _ in range(6)]
     assert statuses(answers) == [200] * 5 + [429]
@@ -66,7 +78,7 @@ async def test_a_hundred_unsigned_are_throttled_while_genuine_ones_pass(world: W
         answers = [await api.post(shop.path, raw) for _ in range(100)]
         counts = {code: statuses(answers).count(code) for code in (401, 429)}
         assert sum(counts.values()) == 100
-        assert BAD_BURST <= counts[401] <= BAD_BURST + 15
+        assert BAD_BURST <= counts[401] < 100
         last = answers[-1]
         assert last.status_code == 429
         assert last.headers["ratelimit-limit"] == str(BAD_BURST)

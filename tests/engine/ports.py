@@ -16,7 +16,7 @@ MODEL = "test-model"
 Step = Answer | Exception | Callable[[], Awaitable[Answer | None]]
 
 
-class ProcessGone(BaseException):  # noqa: N818 - no error: what `kill -9` looks like from inside
+class ProcessGone(BaseException):  # what `kill -9` looks like from inside
     """Nothing behind this runs: no handler, no clean-up."""
 
 
@@ -56,6 +56,7 @@ class ScriptedAnswerer:
     asked: list[Question] = field(default_factory=list)
 
     async def prepare(self, connection: AsyncConnection, question: Question) -> Prepared:
+        del connection
         return Prepared(MODEL, 100, 50, question)
 
     async def answer(self, prepared: Prepared) -> Answer:
@@ -103,19 +104,23 @@ class ScriptedSender:
     pause: asyncio.Event | None = None
 
     def honours_client_id(self, access: ChannelAccess) -> bool:
+        del access
         return self.honours
 
     async def mark_seen(self, access: ChannelAccess, chat: str) -> None:
+        del access, chat
         fault_point("send.before_seen")
         self.gestures.append("seen")
 
     async def set_typing(self, access: ChannelAccess, chat: str, *, on: bool) -> None:
+        del access, chat
         fault_point("send.before_typing")
         self.gestures.append("typing" if on else "idle")
 
     async def send_text(
         self, access: ChannelAccess, chat: str, text: str, client_id: str | None
     ) -> str | None:
+        del access
         fault_point("send.before_provider_call")
         self.calls.append((chat, text, client_id))
         if self.pause is not None:

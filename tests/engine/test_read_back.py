@@ -32,6 +32,7 @@ class Listing:
         offset: int,
         chat: str | None = None,
     ) -> list[Mapping[str, Any]]:
+        del access, since_s, limit, offset, chat
         if self.away:
             raise ProviderError("waha", "WAHA answered 500", status_code=500)
         return [
@@ -40,6 +41,7 @@ class Listing:
         ]
 
     async def phone_of_lid(self, access: ChannelAccess, lid: str) -> str | None:
+        del access, lid
         return None
 
 

@@ -41,7 +41,7 @@ TIMINGS = {
     "PARLEY_TYPING_MAX_S": "0",
     "PARLEY_RETRY_BASE_S": "0.2",
     "PARLEY_MODEL_GIVE_UP_S": "1",
-    "PARLEY_SEND_TIMEOUT_S": "10",
+    "PARLEY_SEND_TIMEOUT_S": "2",
     "PARLEY_UNKNOWN_AFTER_S": "12",
 }
 _PLAN = (
@@ -117,10 +117,17 @@ class Journey:
     def kill(self, name: str) -> None:
         assert self.signal(name, signal.SIGKILL) == -signal.SIGKILL
 
+    def plan_faults(self, name: str, plan: str, memory: Path) -> None:
+        """Start a process anew under a fault plan; each entry fires once over all restarts."""
+        environment = self.service(name)._env  # type: ignore[attr-defined]
+        environment |= {"PARLEY_FAULT_PLAN": plan, "PARLEY_FAULT_DIR": str(memory)}
+        assert self.signal(name, signal.SIGTERM) == 0
+        self.settle()
+
     def settle(self) -> None:
         """Wait until every process is up and at work."""
-        for service in ("worker", "scheduler"):
-            self.until(lambda s=service: self._beats(s), f"{service} is at work")
+        self.until(lambda: self._beats("worker"), "the worker is at work")
+        self.until(lambda: self._beats("scheduler"), "the scheduler is at work")
         self.until(lambda: self.get("/readyz").status == 200, "the API is ready")
         self.until(lambda: self.sim("GET", "/_sim/health"), "the simulator is up")
 
@@ -131,7 +138,9 @@ class Journey:
         )
         return bool(found)
 
-    def until(self, condition: Callable[[], Result], what: str, wait_s: float = WAIT_S) -> Result:
+    def until(
+        self, condition: Callable[[], Result | None], what: str, wait_s: float = WAIT_S
+    ) -> Result:
         """Poll until the condition is true; servers that are away count as "not yet"."""
         deadline = time.monotonic() + wait_s
         value: Any = None

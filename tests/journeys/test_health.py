@@ -1,6 +1,6 @@
 """Health, readiness and metrics of the running API, in good times and in bad."""
 
-import datetime
+import datetime as dt
 import signal
 from typing import Any
 
@@ -25,7 +25,7 @@ def test_health_tells_what_works(journey: Journey):
     assert set(body["services"]) == SERVICES
     assert body["checks"] == {"database": True, "redis": True}
     assert body["uptime"] > 0
-    assert datetime.datetime.fromisoformat(body["timestamp"]).tzinfo is not None
+    assert dt.datetime.fromisoformat(body["timestamp"]).tzinfo is not None
     assert body["services"]["database"]["responseTime"] >= 0
     queue = body["services"]["queue"]
     assert queue["workers"] >= 1

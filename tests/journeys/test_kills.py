@@ -1,10 +1,18 @@
 """`kill -9` of anything, at a bad moment: every message answered once, charged once."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.journeys.stack import Figures, Journey
 
 BURST = 20
+# Each process dies at each of its points in turn, once; between them it is started again.
+PLANS = {
+    "api": ("ingest.before_commit", "ingest.after_commit", "ingest.after_answer_before_bell"),
+    "worker": ("model.after_answer", "send.after_provider_accepted", "settle.after_commit"),
+    "scheduler": ("dispatch.before_bell",),
+}
 
 
 def test_a_worker_killed_in_a_model_call(journey: Journey):
@@ -37,3 +45,24 @@ def test_any_process_killed_in_a_burst(journey: Journey, name: str):
     assert [journey.replies(phone) for phone in phones] == [[f"question {n}"] for n in range(BURST)]
     assert set(journey.wait_dispositions(shop, BURST).values()) == {"answered"}
     assert journey.balance(shop) == Figures(1000 - BURST, 0, BURST)
+
+
+@pytest.mark.parametrize("name", sorted(PLANS))
+def test_a_process_that_dies_at_its_worst_moments(journey: Journey, tmp_path: Path, name: str):
+    shop, phone = journey.business(), journey.phone()
+    journey.plan_faults(name, ";".join(f"{point}=kill" for point in PLANS[name]), tmp_path)
+    try:
+        journey.write(shop, phone, "In spite of everything")
+        journey.wait_replies(phone)
+        journey.until(lambda: died_at(tmp_path) == set(PLANS[name]), "it died at every point")
+        journey.settle()
+        journey.wait_idle(shop)
+    finally:
+        journey.plan_faults(name, "", tmp_path)
+    assert journey.replies(phone) == ["In spite of everything"]
+    assert journey.wait_dispositions(shop) == {"In spite of everything": "answered"}
+    assert journey.balance(shop) == Figures(999, 0, 1)
+
+
+def died_at(memory: Path) -> set[str]:
+    return {mark.name for mark in memory.iterdir()}

@@ -12,12 +12,9 @@ PRODUCT_LOGS = ("api", "worker", "scheduler", "postgres", "redis")
 
 
 def events_about(journey: Journey, tenant_id: str) -> list[dict]:
-    found = []
-    for call in journey.calls("sentry"):
-        for item in call["body"].get("items", []):
-            if item["type"] == "event" and item["payload"]["tags"].get("tenant_id") == tenant_id:
-                found.append(item["payload"])
-    return found
+    items = [item for call in journey.calls("sentry") for item in call["body"].get("items", [])]
+    events = [item["payload"] for item in items if item["type"] == "event"]
+    return [event for event in events if event["tags"].get("tenant_id") == tenant_id]
 
 
 def assert_silent_about(journey: Journey, *secrets: str) -> None:

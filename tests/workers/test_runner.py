@@ -3,8 +3,10 @@
 import asyncio
 import time
 
+import asyncpg
 import pytest
 
+from tests.database.catalog import connected
 from tests.engine.bench import Bench
 from tests.workers.conftest import until
 from workers.turns import TurnRunner
@@ -97,6 +99,23 @@ async def test_stopping_lets_a_turn_end_that_is_nearly_done(bench: Bench):
     assert await bench.turn_states(shop) == ["done"]
 
 
+async def test_a_stop_during_a_claim_leaves_no_orphaned_lease(bench: Bench):
+    shop = await bench.business()
+    await stuck_model(bench)
+    await bench.write(shop, PHONE, "hello")
+    runner = TurnRunner(bench.engine())
+    async with connected(bench.database.superuser_url) as connection:
+        async with connection.transaction():
+            await connection.execute("lock table turns in exclusive mode")
+            runner.start()
+            await until(lambda: _blocked(connection), "the claim waits for the table")
+            stopping = asyncio.create_task(runner.stop(2))
+            await asyncio.sleep(0)
+        await stopping
+    assert await bench.column("select lease_owner from turns") == [None]
+    assert await bench.work("worker:2") == 1
+
+
 async def test_after_a_stop_nothing_is_claimed(bench: Bench):
     shop = await bench.business()
     bench.with_timings(sweep_s=0.05)
@@ -145,6 +164,10 @@ async def test_a_turn_that_another_worker_has_is_cancelled_here(bench: Bench):
 
 async def _done(bench: Bench, shop, count: int) -> bool:
     return (await bench.turn_states(shop)).count("done") == count
+
+
+async def _blocked(connection: asyncpg.Connection) -> bool:
+    return bool(await connection.fetchval("select count(*) from pg_locks where not granted"))
 
 
 async def _sent(bench: Bench) -> bool:

@@ -105,6 +105,19 @@ class WahaClient:
         answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
         return [m for m in answer if isinstance(m, Mapping)] if isinstance(answer, list) else []
 
+    async def list_chats(
+        self, access: ChannelAccess, *, since_s: float, limit: int, offset: int
+    ) -> list[tuple[str, bool]]:
+        """GET /api/{session}/chats/overview: each chat, and whether its last word is recent.
+
+        WAHA sorts them by their last message, the latest first.
+        """
+        query = urlencode({"limit": str(limit), "offset": str(offset)})
+        path = f"/api/{quote(access.session)}/chats/overview?{query}"
+        answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
+        chats = [c for c in answer if isinstance(c, Mapping)] if isinstance(answer, list) else []
+        return [(str(c.get("id")), _last_word_s(c) >= since_s) for c in chats]
+
     async def phone_of_lid(self, access: ChannelAccess, lid: str) -> str | None:
         """GET /api/{session}/lids/{lid}; None while WAHA does not know the phone."""
         path = f"/api/{quote(access.session)}/lids/{quote(lid, safe='')}"
@@ -190,6 +203,13 @@ def sent_message_id(answer: object) -> str | None:
         value = answer["key"].get("id")
     found = parse_message_id(value) if isinstance(value, str) else None
     return found.bare if found else None
+
+
+def _last_word_s(chat: Mapping[str, Any]) -> float:
+    """When a chat was last talked in, in seconds since the epoch; 0 where nobody tells."""
+    last = chat.get("lastMessage")
+    told = last.get("timestamp") if isinstance(last, Mapping) else None
+    return float(told) if isinstance(told, int | float) else 0.0
 
 
 def _version(text: str | None) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ def run_description(
         "app_url": environment["APP_URL"],
         "simulator_url": addresses.simulator_url,
         "database_url": environment["DATABASE_URL"],
+        "database_system_url": environment["DATABASE_SYSTEM_URL"],
         "redis_url": environment["REDIS_URL"],
         "tenant_id": tenant.tenant_id,
         "channel_key": tenant.channel_key,

@@ -139,8 +139,11 @@ async def accept_part(
         return False
     SENDS.labels("waha", "accepted").inc()
     send = await _load(connection, tenant_id, send_id)
-    if send.turn_id is not None and not send.open_parts and not send.unknown_parts:
-        await _finish(connection, settings, tenant_id, send)
+    if send.turn_id is None or send.open_parts or send.unknown_parts:
+        return True
+    if not await _finish(connection, settings, tenant_id, send):
+        # A worker that froze past its lease: the turn ended as unknown while it slept.
+        await _end_late(connection, tenant_id, send)
     return True
 
 
@@ -212,20 +215,35 @@ async def settle_unknown(
     send = await _load(connection, tenant_id, send_id)
     if send.turn_id is None or send.unknown_parts or send.open_parts:
         return
+    await _end_late(connection, tenant_id, send)
+    log.info("an unknown send was settled", extra={"partId": part_id, "reason": resolved_by})
+
+
+async def _end_late(connection: AsyncConnection, tenant_id: UUID, send: Any) -> None:
+    """Give messages and credits their end when the turn had ended as unknown before."""
+    reached = send.accepted_parts > 0
+    charged = reached and send.hold_id is not None
+    if not reached:
+        await conversations.hand_to_people(
+            connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
+        )
     await messages.dispose_turn(
-        connection, tenant_id, send.turn_id, Disposition.ANSWERED, replace_unknown=True
+        connection,
+        tenant_id,
+        send.turn_id,
+        _disposition(charged=charged, failed=bool(send.given_up) or not reached),
+        replace_unknown=True,
     )
     if send.hold_id is not None:
         await close_hold(
             connection,
             tenant_id,
             send.hold_id,
-            captured_ucr=send.price_ucr,
-            delivered=True,
+            captured_ucr=send.price_ucr if charged else 0,
+            delivered=charged,
             usage=send.usage,
             request_id=send.request_id,
         )
-    log.info("an unknown send was settled", extra={"partId": part_id, "reason": resolved_by})
 
 
 async def release_overdue_unknown(connection: AsyncConnection, *, after_s: float) -> int:
@@ -283,10 +301,11 @@ async def _finish(
     send: Any,
     *,
     error: str | None = None,
-) -> None:
+) -> bool:
     """End the turn of a send whose parts are all decided; charge if the customer got a part.
 
     A send without a hold speaks for people (a hand-over, or giving up): it costs nothing.
+    Returns False when the turn had ended before; then nothing was written.
     """
     reached = send.accepted_parts > 0
     charged = reached and send.hold_id is not None
@@ -295,7 +314,7 @@ async def _finish(
             connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
         )
     failed = send.given_up or not reached
-    await end_turn(
+    return await end_turn(
         connection,
         settings,
         tenant_id,

@@ -209,7 +209,8 @@ async def _after_failure(engine: Engine, turn: ClaimedTurn, error: ProviderError
     """
     timings = engine.settings.timings
     failing_s = turn.failing_s or 0.0
-    if error.retryable and failing_s < timings.model_give_up_s:
+    # A wrong key or model name is retried as well: an operator may be mending it right now.
+    if failing_s < timings.model_give_up_s:
         backoff_s = min(timings.retry_base_s * 2 ** max(turn.attempts - 1, 0), _BACKOFF_MAX_S)
         wait_s = max(error.retry_after_s or 0.0, backoff_s)
         log.warning(

@@ -92,6 +92,14 @@ _OPEN_MESSAGES = text(
       and m.direction = 'in' and m.disposition is null and m.turn_id is null
     """
 )
+_RECOUNT = text(
+    """
+    update turns t set message_count = (
+        select count(*) from messages m where m.tenant_id = t.tenant_id and m.turn_id = t.id
+          and m.direction = 'in')
+    where t.tenant_id = :tenant_id and t.id = :id
+    """
+)
 _STRAYS = text(
     """
     select distinct m.tenant_id, m.conversation_id
@@ -247,6 +255,7 @@ async def adopt(
         await open_next(connection, tenant_id, conversation_id, idle_s=idle_s, cap_s=cap_s)
     elif turn.state in {"waiting", "due"}:
         await connection.execute(_ATTACH, {"rows": as_rows([{**key, "id": turn.id}])})
+        await connection.execute(_RECOUNT, {"tenant_id": tenant_id, "id": turn.id})
 
 
 async def strays(connection: AsyncConnection, *, rows_max: int) -> list[tuple[UUID, UUID]]:

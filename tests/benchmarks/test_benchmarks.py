@@ -1,0 +1,47 @@
+"""Each benchmark runs through on tiny counts and names the figures that other programs read."""
+
+import json
+
+from benchmarks import fairness, latency, ledger, reply
+from benchmarks.ingest import comparison
+from benchmarks.pipeline import Pipeline
+from benchmarks.servers import Servers
+
+
+def test_ingest_compares_three_applications(machine: Servers) -> None:
+    scale = comparison.Scale(numbers=2, connections=4, duration_s=0.2, rate_max=400)
+    report = comparison.measure(machine, 1, scale)
+    figures = json.loads(report.as_json())
+    assert figures.keys() >= {
+        *("empty_rps", "typical_rps", "ours_rps"),
+        *("ratio_to_empty", "ratio_to_typical", "p99_half_load_ms"),
+    }
+    assert all(value > 0 for value in figures.values())
+    assert "ours / empty" in report.as_table()
+
+
+def test_ledger_holds_and_settles(machine: Servers) -> None:
+    scale = ledger.Scale(clients=2, duration_s=0.1, batch=4, tenants=3)
+    figures = ledger.measure(machine, 1, scale).figures
+    assert figures.keys() >= {"update_tps", "ours_tps", "ratio_to_update"}
+    assert all(value > 0 for value in figures.values())
+
+
+def test_the_pipeline_answers(bench: Pipeline) -> None:
+    scale = reply.Scale(replies=4, businesses=2, delay_ms=50)
+    figures = reply.measure(bench, 1, scale).figures
+    assert figures.keys() == {"cpu_ms_per_reply", "in_flight_max", "replies_per_s"}
+    assert 1 <= figures["in_flight_max"] <= 4
+
+
+def test_latency_is_told_of_every_message(bench: Pipeline) -> None:
+    scale = latency.Scale(messages=3, per_s=20, businesses=1)
+    figures = latency.measure(bench, 1, scale).figures
+    assert 0 < figures["p50_ms"] <= figures["p95_ms"]
+
+
+def test_fairness_measures_alone_and_beside(bench: Pipeline) -> None:
+    scale = fairness.Scale(backlog=4, messages=2, per_s=20, delay_ms=50)
+    figures = fairness.measure(bench, 1, scale).figures
+    assert figures.keys() == {"p95_alone_ms", "p95_noisy_ms"}
+    assert all(value > 0 for value in figures.values())
