@@ -15,7 +15,7 @@ PYTHON ?=
 # Nothing of the caller's environment may redirect imports or the target of an installation.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX UV_PROJECT_ENVIRONMENT
 
-.PHONY: help run demo test bench check lint types imports audit format lock setup clean
+.PHONY: help run demo test bench chaos check lint types imports audit format lock setup clean
 
 help: ## Show this list
 	@printf 'Parley: an AI front desk for WhatsApp\n\n'
@@ -35,6 +35,12 @@ bench: $(READY) ## Measure this machine against the budgets, as docs/benchmarks.
 	@for name in ingest reply latency fairness ledger; do \
 	  $(PY) -P -m app.cli.main bench $$name --json $(ARGS) || exit 1; echo; \
 	done
+
+chaos: $(READY) ## Kill everything for half an hour: nothing lost, nothing said twice
+	@status=0; for seed in 1 2 3 4 5; do \
+	  $(PY) -P -m app.cli.main chaos --messages 2000 --kills 40 --seed $$seed || status=1; \
+	done; \
+	$(PY) -P -m app.cli.main chaos --points 20 || status=1; exit $$status
 
 check: lint types imports audit test ## Lint, types, import contract, audit, tests: what CI runs
 

@@ -104,8 +104,11 @@ class Servers:
 
     def stop_all(self) -> None:
         """Stop all processes, the newest first."""
-        for child in reversed(list(self._children)):
-            self.stop(child)
+        for child in reversed(self._children):
+            child.request_stop()
+        for child in self._children:
+            child.finish_stop(_STOP_S)
+        self._children.clear()
 
     def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> ChildProcess:
         child = ChildProcess(name, argv, env=env, log_path=self.directory / "logs" / f"{name}.log")

@@ -5,6 +5,7 @@ wait in one process, and a stop can cut them off.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -73,6 +74,9 @@ class Runtime:
         """Start the loop and build everything on it; errors reach the caller."""
         self._thread.start()
         self._parts = self.call(self._build(), timeout_s=_START_TIMEOUT_S)
+        # What is loaded by now stays: a full collection need not walk it (57 ms) ever again.
+        gc.collect()
+        gc.freeze()
 
     def call(self, work: Coroutine[Any, Any, Result], *, timeout_s: float) -> Result:
         """Run a coroutine on the loop and wait for it, from another thread."""

@@ -136,7 +136,8 @@ class Campaign:
             business, status = subject
             business.waha.set_status(business.session, status)
         elif event.kind == "forget_deliveries":
-            self._stage.waha.forget_deliveries()
+            for waha in (self._stage.waha, self._stage.other_waha):
+                waha.forget_deliveries()
         else:
             attempt(ledgers.change(_GIVE_BACK))
 

@@ -35,7 +35,7 @@ def run_campaign(
 ) -> int:
     """Run one campaign; `say` gets progress, `tell` the report, `answer` the JSON line.
 
-    Returns 0 when every promise was kept and everything ended in time, else 1.
+    Returns 0 when every promise was kept, else 1.
     """
     order = Order(messages=messages, seed=seed, customers=customers, tenants=tenants, kills=kills)
     outcomes: list[Outcome] = []

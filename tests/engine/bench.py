@@ -38,6 +38,12 @@ _PLAN = text(
 _ROUNDS_MAX = 40
 
 
+def about(left_s: Sequence[Any], planned_s: Sequence[float]) -> bool:
+    """Whether waits read a moment after they began were planned so; the machine may be busy."""
+    pairs = zip(left_s, planned_s, strict=True)
+    return all(planned - 5 < float(left) <= planned for left, planned in pairs)
+
+
 class SilentBell:
     """Nobody listens: tests let work happen when they say so."""
 

@@ -1,6 +1,7 @@
 """The whole product as real processes, and what a test does to it from outside."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -121,8 +122,21 @@ class Journey:
         """Start a process anew under a fault plan; each entry fires once over all restarts."""
         environment = self.service(name)._env  # type: ignore[attr-defined]
         environment |= {"PARLEY_FAULT_PLAN": plan, "PARLEY_FAULT_DIR": str(memory)}
-        assert self.signal(name, signal.SIGTERM) == 0
+        service = self.service(name)
+        pid = service.pid
+        assert pid is not None
+        with contextlib.suppress(ProcessLookupError):  # it may just be dying of the last plan
+            os.kill(pid, signal.SIGTERM)
+        self.until(lambda: service.pid != pid, f"{name} is started anew")
         self.settle()
+
+    def lead(self) -> None:
+        """Wait until the running scheduler is the one that rings the bells."""
+        leads = "select 1 from leases where owner like $1"
+        self.until(
+            lambda: self.rows(leads, f"scheduler:%:{self.service('scheduler').pid}:%"),
+            "the scheduler leads",
+        )
 
     def settle(self) -> None:
         """Wait until every process is up and at work."""
@@ -132,11 +146,12 @@ class Journey:
         self.until(lambda: self.sim("GET", "/_sim/health"), "the simulator is up")
 
     def _beats(self, service: str) -> bool:
-        pid = self.service(service).pid
+        process = self.service(service)
         found = self.rows(
-            "select 1 from process_heartbeats where instance like $1", f"{service}:%:{pid}:%"
+            "select 1 from process_heartbeats where instance like $1",
+            f"{service}:%:{process.pid}:%",
         )
-        return bool(found)
+        return bool(found) and process.poll() is None
 
     def until(
         self, condition: Callable[[], Result | None], what: str, wait_s: float = WAIT_S

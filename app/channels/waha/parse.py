@@ -41,6 +41,17 @@ def parse_envelope(body: Mapping[str, Any]) -> Envelope:
     )
 
 
+def parse_head(body: Mapping[str, Any]) -> Envelope:
+    """Read what the door has to know: the event's kind and id, and the session it is of."""
+    return Envelope(
+        event=text(body.get("event"), chars_max=_WORD_CHARS_MAX) or "unknown",
+        session=text(body.get("session"), chars_max=128),
+        body_id=text(body.get("id")),
+        engine=None,
+        engine_version=None,
+    )
+
+
 def parse_event(body: Mapping[str, Any], now: datetime) -> Event:
     """Read a body as one event; what we do not act on is an IgnoredEvent with its reason."""
     payload = body.get("payload")

