@@ -1,13 +1,12 @@
 """The metadata of every table: imports each domain's models, so that Alembic sees them all."""
 
-import billing.models
-
-import app.assistant.models
-import app.messaging.models
-import tenants.models
+from app.assistant import models as assistant
 from app.core.db.tables import Base
+from app.messaging import models as messaging
+from billing import models as billing
+from tenants import models as tenants
 
 __all__ = ["metadata"]
 
-DOMAINS = (tenants.models, billing.models, app.messaging.models, app.assistant.models)
+DOMAINS = (tenants, billing, messaging, assistant)
 metadata = Base.metadata

@@ -30,6 +30,7 @@ WORKERS = 3
 CUSTOMERS = 24
 WRITE_EVERY_S = 0.25
 REACH_S = 90.0
+DOUBT_S = 20.0
 DOUBT_DELAY_MS = 1_000
 MARKS = "marks"
 # Shorter still than in a campaign: each death costs a lease.
@@ -41,6 +42,9 @@ TIMINGS = {
     "PARLEY_SEND_TIMEOUT_S": "1",
     "PARLEY_UNKNOWN_AFTER_S": "1.5",
     "PARLEY_MODEL_TIMEOUT_S": "2",
+    # The gap sweep would find a doubtful send's echo before anybody has to look it up.
+    "PARLEY_SILENCE_S": "3600",
+    "PARLEY_RECONCILE_S": "3600",
 }
 
 
@@ -146,13 +150,19 @@ class Matrix:
                 return
 
     def _reach_doubt(self) -> None:
+        """Have sends be doubted until the points of the look-up have fired."""
+        deadline = time.monotonic() + REACH_S
+        while DOUBT_POINTS - self._fired() and time.monotonic() < deadline:
+            self._doubt_a_send()
+
+    def _doubt_a_send(self) -> None:
         """A send that WAHA takes without a word, and of which no webhook ever tells."""
         waha = self._stage.other_waha
         waha.add_fault({"service": "waha", "path": "/api/sendText", "drop": "after"})
         # Time to cut the webhooks off between the message and its reply's echo.
         self._stage.waha.set_model("echo", delay_ms=DOUBT_DELAY_MS)
         self._write(self._doubter)
-        deadline = time.monotonic() + REACH_S
+        deadline = time.monotonic() + DOUBT_S
         while self._arrived() < len(self._written) and time.monotonic() < deadline:
             time.sleep(0.05)
         waha.add_fault({"service": "webhook", "drop": "before", "times": None})
@@ -160,7 +170,8 @@ class Matrix:
         while DOUBT_POINTS - self._fired() and time.monotonic() < deadline:
             attempt(self._ledgers.change(AGE_DOUBT))
             if self._stop.wait(WRITE_EVERY_S):
-                return
+                break
+        waha.clear_faults()
 
     def _arrived(self) -> int:
         """How many messages are stored; 0 while the database is away."""

@@ -105,7 +105,7 @@ def test_the_run_file_has_the_promised_keys() -> None:
     )
     assert set(description) == {
         *("api_url", "app_url", "simulator_url", "database_url", "redis_url", "tenant_id"),
-            "database_system_url",
+        "database_system_url",
         *("channel_key", "waha_session", "waha_number", "webhook_secret", "shared_webhook_secret"),
         *("api_key", "twilio", "debounce", "limits", "logins", "pids", "logs"),
     }

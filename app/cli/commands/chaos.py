@@ -66,20 +66,20 @@ def chaos(
     say = _silent if json_output else _progress
     tell = _silent if json_output else click.echo
     if points is not None:
-        status: int = drills.run_points(points, say=say, tell=tell, answer=click.echo, keep=keep)
-        return status
-    status = drills.run_campaign(
-        messages=messages,
-        seed=seed,
-        customers=customers or max(1, min(1_200, messages // MESSAGES_PER_CUSTOMER)),
-        tenants=tenants,
-        kills=max(1, messages // MESSAGES_PER_KILL) if kills is None else kills,
-        say=say,
-        tell=tell,
-        answer=click.echo,
-        keep=keep,
+        return int(drills.run_points(points, say=say, tell=tell, answer=click.echo, keep=keep))
+    return int(
+        drills.run_campaign(
+            messages=messages,
+            seed=seed,
+            customers=customers or max(1, min(1_200, messages // MESSAGES_PER_CUSTOMER)),
+            tenants=tenants,
+            kills=max(1, messages // MESSAGES_PER_KILL) if kills is None else kills,
+            say=say,
+            tell=tell,
+            answer=click.echo,
+            keep=keep,
+        )
     )
-    return status
 
 
 def _progress(line: str) -> None:
