@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 # The machine's certificates: companies sign their own mirrors.
 UV := $(VENV)/bin/uv --system-certs
 READY := $(VENV)/.ready
-PYTEST_ARGS ?= -n 2 -q
+PYTEST_ARGS ?= -n 2 --dist loadgroup -q
 # Python of your choice: make PYTHON=/path/to/python3.12 test
 PYTHON ?=
 # Nothing of the caller's environment may redirect imports or the target of an installation.

@@ -4,6 +4,8 @@ import importlib
 
 import click
 
+from app.cli.signals import leave_on_signals
+
 
 @click.command()
 def scheduler() -> int:
@@ -14,5 +16,6 @@ def scheduler() -> int:
 
     Needs DATABASE_URL, DATABASE_SYSTEM_URL and REDIS_URL.
     """
+    leave_on_signals()
     status: int = importlib.import_module("workers.scheduler.main").run_scheduler()
     return status

@@ -3,13 +3,15 @@
 import gc
 import signal
 import socket
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
 import click
 import uvicorn
+
+from app.cli.signals import leave_on_signals
+from app.core.stopping import end_within
 
 APP = "app.asgi:app"
 BACKLOG = 2048
@@ -40,8 +42,12 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Stop on a signal, and leave it at that."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self.handle_exit)
+            signal.signal(number, self._stop)
         yield
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        end_within()
+        self.handle_exit(number, frame)
 
 
 @click.command()
@@ -63,12 +69,10 @@ def serve(host: str, port: int) -> int:
 
     Needs DATABASE_URL, DATABASE_SYSTEM_URL and REDIS_URL.
     """
+    leave_on_signals()
     from app.core.config import Settings
     from app.factory import require_servable
 
-    # Importing the application takes a while: a stop during it is a clean stop too.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
     require_servable(Settings.from_environ())
     server = Server(configuration(host, port))
     server.run()
@@ -96,7 +100,3 @@ def configuration(host: str, port: int, app: str = APP) -> uvicorn.Config:
     # Annotated as whole seconds, used as the timeout of asyncio.wait_for: fractions are fine.
     config.timeout_graceful_shutdown = GRACE_S  # type: ignore[assignment]
     return config
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(0)

@@ -4,6 +4,8 @@ import importlib
 
 import click
 
+from app.cli.signals import leave_on_signals
+
 
 @click.command()
 def worker() -> int:
@@ -15,6 +17,7 @@ def worker() -> int:
 
     Needs DATABASE_URL, DATABASE_SYSTEM_URL and REDIS_URL.
     """
+    leave_on_signals()
     # By name: the command line and the workers are neighbours that do not import each other.
     status: int = importlib.import_module("workers.main").run_worker()
     return status
