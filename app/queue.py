@@ -8,6 +8,7 @@ double any of them.
 import asyncio
 import logging
 import time
+from collections import Counter
 from typing import Any
 
 from app.core.config import Settings
@@ -18,9 +19,10 @@ QUEUES = ("ingest", "reply", "media", "mail", "webhook", "housekeeping")
 DRAIN_TASKS = {"ingest": "ingest.drain_inbox", "reply": "reply.drain_turns"}
 
 # A ring costs about 4 ms of CPU here and 7 ms in the worker. The first ring of a quiet queue
-# goes out at once; a stream of batches rings at the first pace, one that goes on at the second.
+# goes out at once, those of a burst at the first pace, those of a load that lasts at the second.
 _RING_EVERY_S = 0.05
 _RING_EVERY_BUSY_S = 0.1
+_BURST_RINGS = 10
 _SOCKET_TIMEOUT_S = 5
 _VISIBILITY_TIMEOUT_S = 300
 
@@ -83,7 +85,7 @@ class CeleryDoorbell:
         self._ringing: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._rang_at: dict[str, float] = {}
-        self._waited: set[str] = set()
+        self._in_a_row: Counter[str] = Counter()
         self._silent = False
 
     async def ring(self, queue: str) -> None:
@@ -113,10 +115,11 @@ class CeleryDoorbell:
             del self._ringing[queue]
 
     def _wait_s(self, queue: str) -> float:
-        """How long the next ring has to wait; after one that waited, longer."""
-        every_s = _RING_EVERY_BUSY_S if queue in self._waited else _RING_EVERY_S
+        """How long the next ring has to wait; longer where many before it had to."""
+        busy = self._in_a_row[queue] >= _BURST_RINGS
+        every_s = _RING_EVERY_BUSY_S if busy else _RING_EVERY_S
         wait_s = self._rang_at.get(queue, 0.0) + every_s - time.monotonic()
-        (self._waited.add if wait_s > 0 else self._waited.discard)(queue)
+        self._in_a_row[queue] = self._in_a_row[queue] + 1 if wait_s > 0 else 0
         return wait_s
 
     def _publish(self, queue: str) -> None:

@@ -35,6 +35,16 @@ class TestDatabase:
     superuser_url: str
 
 
+@pytest.fixture(autouse=True)
+def _environment_of_one_test() -> Iterator[None]:
+    """Commands load an environment into the process; it ends with the test that ran them."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -129,6 +129,7 @@ class Runtime:
             figures=lambda: {"running": turns.running},
         )
         background = [
+            asyncio.create_task(model.warm_up(), name="warm_up"),
             asyncio.create_task(beat, name="heartbeat"),
             asyncio.create_task(inbox.sweep_for_ever(), name="inbox.sweep"),
             asyncio.create_task(

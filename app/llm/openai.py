@@ -6,6 +6,7 @@ again. Its aiohttp transport costs about half the CPU of the default one.
 """
 
 import asyncio
+import importlib
 from typing import Any
 
 import msgspec
@@ -46,6 +47,10 @@ class OpenAIModel:
             model=completion.model,
             usage=Usage(usage.prompt_tokens, usage.completion_tokens),
         )
+
+    async def warm_up(self) -> None:
+        """Import the SDK off the loop: it takes a second that the loop must not stand still."""
+        await asyncio.to_thread(importlib.import_module, "openai")
 
     async def close(self) -> None:
         """Close the connections."""
