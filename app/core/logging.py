@@ -117,8 +117,7 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
             logger.propagate = True
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # No line names its place in the code, its thread or its process: looking them up is a third
-    # of what a line costs.
+    # No line names its place in the code, its thread or its process, so they are not looked up.
     logging._srcfile = None  # noqa: SLF001 - the documented switch
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # A record whose formatting fails must not print itself, arguments included, to stderr.
