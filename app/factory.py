@@ -12,23 +12,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+from uuid import UUID
 
 from litestar import Litestar, Router, asgi
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.db.revision import is_migrated
 from app.core.errors import ConfigurationError, ParleyError, PrivilegedRoleError
 from app.core.faults import install_from_environment
+from app.core.limits import policies
 from app.core.limits.limiter import build_limiter
 from app.core.limits.types import Limiter
 from app.core.logging import configure
 from app.core.observability.sentry import close_sentry, init_sentry
 from app.core.redis import redis_client
+from app.dashboard.entrance import Entrance
+from app.http import headers
 from app.http.application import Application, Door
+from app.http.edge import Tools as EdgeTools
+from app.http.edge import edge
 from app.http.health import Health, Probes, QueueState, health_routes
 from app.http.metrics import metrics_routes
 from app.http.problems import on_http_error, on_parley_error, on_unexpected
@@ -36,8 +43,18 @@ from app.http.requests import request_context
 from app.messaging import figures, reconcile
 from app.messaging.ingest.group_commit import GroupCommit
 from app.messaging.ingest.routes import CHANNEL_MOUNT, SHARED_PATH, WebhookDoor
+from app.messaging.routes import api_routes as messaging_routes
 from app.queue import CeleryDoorbell, make_celery
+from billing.ledger.service import open_wallet
+from billing.payments.door import PATH as STRIPE_PATH
+from billing.payments.door import StripeDoor
+from billing.routes import api_routes as billing_routes
+from tenants.api import PREFIX as API_PREFIX
+from tenants.api import Tools as KeyTools
+from tenants.api import api_key_required, me
+from tenants.api_keys import ApiKeys
 from tenants.channels import ChannelDirectory
+from tenants.deny_list import DenyList
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +87,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     return Application(
         find_door=api.find_door,
-        route_handlers=[*_doors(api), framework],
+        pages=api.pages,
+        route_handlers=[*_doors(api), framework, _rest(api)],
+        before_send=[headers.before_send(settings.app_url)],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Parley", version=version("parley"), path=None),
         exception_handlers={
@@ -80,6 +99,37 @@ def create_app(settings: Settings | None = None) -> Litestar:
         },
         logging_config=None,
         debug=False,
+    )
+
+
+def _rest(api: "_Api") -> Router:
+    """The REST API: every route of it asks for a key."""
+    settings = api.settings
+
+    async def database() -> Database:
+        return (await api.parts()).database
+
+    async def edge_tools() -> EdgeTools:
+        parts = await api.parts()
+        return parts.limiter, parts.deny_list.holds
+
+    async def key_tools() -> KeyTools:
+        parts = await api.parts()
+        return parts.limiter, parts.api_keys
+
+    return Router(
+        path=API_PREFIX,
+        route_handlers=[me, *messaging_routes(database), *billing_routes(database)],
+        middleware=[
+            request_context(settings.trusted_proxies),
+            edge(
+                tools=edge_tools,
+                policy=policies.edge(settings.limits),
+                secret_key=settings.secret_key,
+                trusted=settings.trusted_proxies,
+            ),
+            api_key_required(key_tools),
+        ],
     )
 
 
@@ -107,6 +157,9 @@ class _Parts:
     doorbell: CeleryDoorbell
     ingest: GroupCommit
     door: WebhookDoor
+    stripe: StripeDoor
+    deny_list: DenyList
+    api_keys: ApiKeys
 
 
 class _Api:
@@ -116,6 +169,7 @@ class _Api:
         self.settings = settings
         self._parts: _Parts | None = None
         self._building = asyncio.Lock()
+        self.pages = Entrance(self._build_pages)
 
     async def parts(self) -> _Parts:
         """Return the parts, built by the first caller."""
@@ -141,6 +195,8 @@ class _Api:
             return None
         if path.startswith(_CHANNEL_DOORS):
             return self._parts.door.channel_app
+        if path == STRIPE_PATH:
+            return self._parts.stripe.app
         return self._parts.door.shared_app if path == SHARED_PATH else None
 
     async def channel_door(self, scope: Any, receive: Any, send: Any) -> None:
@@ -153,6 +209,34 @@ class _Api:
         parts = self._parts or await self.parts()
         await parts.door.shared_app(scope, receive, send)
 
+    async def stripe_door(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer the door for Stripe's events."""
+        parts = self._parts or await self.parts()
+        await parts.stripe.app(scope, receive, send)
+
+    def _build_pages(self) -> Litestar:
+        from app.dashboard.services import Services
+        from app.dashboard.site import build_site
+
+        built: list[Services] = []
+
+        async def services() -> Services:
+            parts = await self.parts()
+            if not built:
+                built.append(
+                    Services.build(self.settings, parts.database, parts.limiter, on_create=wallet)
+                )
+            return built[0]
+
+        async def wallet(connection: AsyncConnection, tenant_id: UUID) -> None:
+            await open_wallet(connection, tenant_id)
+
+        async def edge_tools() -> EdgeTools:
+            parts = await self.parts()
+            return parts.limiter, parts.deny_list.holds
+
+        return build_site(self.settings, services, edge_tools)
+
     async def _build(self) -> _Parts:
         settings = self.settings
         require_servable(settings)
@@ -164,14 +248,24 @@ class _Api:
         ingest = GroupCommit(database, limiter, doorbell, settings.limits)
         directory = ChannelDirectory(database, settings.keyring())
         door = WebhookDoor(settings, directory, limiter, ingest)
-        return _Parts(database, limiter, doorbell, ingest, door)
+        return _Parts(
+            database=database,
+            limiter=limiter,
+            doorbell=doorbell,
+            ingest=ingest,
+            door=door,
+            stripe=StripeDoor(settings, database, doorbell),
+            deny_list=DenyList(database),
+            api_keys=ApiKeys(database),
+        )
 
 
 def _doors(api: _Api) -> list[Any]:
     """Mount the webhook doors for the requests that ``_Api.find_door`` leaves to the framework."""
     mount = asgi(CHANNEL_MOUNT, is_mount=True, copy_scope=False)(api.channel_door)
     shared = asgi(SHARED_PATH, copy_scope=False)(api.shared_door)
-    return [mount, shared]
+    stripe = asgi(STRIPE_PATH, copy_scope=False)(api.stripe_door)
+    return [mount, shared, stripe]
 
 
 def _probes(api: _Api) -> Probes:

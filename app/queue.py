@@ -16,7 +16,12 @@ from app.core.config import Settings
 log = logging.getLogger(__name__)
 
 QUEUES = ("ingest", "reply", "media", "mail", "webhook", "housekeeping")
-DRAIN_TASKS = {"ingest": "ingest.drain_inbox", "reply": "reply.drain_turns"}
+DRAIN_TASKS = {
+    "ingest": "ingest.drain_inbox",
+    "reply": "reply.drain_turns",
+    "mail": "mail.send_queued",
+    "webhook": "webhook.process_events",
+}
 
 # A ring costs about 4 ms of CPU here and 7 ms in the worker. The first ring of a quiet queue
 # goes out at once, those of a burst at the first pace, those of a load that lasts at the second.

@@ -10,6 +10,8 @@ from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.money import UCR_PER_CREDIT
 from benchmarks.webhooks import Number
+from billing import caps
+from billing.caps import Caps
 from billing.ledger.schemas import Grant
 from billing.ledger.service import grant
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
@@ -18,6 +20,7 @@ CREDITS = 1_000_000
 _PER_MIN = 6_000_000
 _BURST = 1_000_000
 _ACTOR = Actor("operator", "benchmark")
+_CAPS = Caps(contact_replies_per_day=1_000_000)
 
 _PLAN = text(
     """
@@ -68,6 +71,7 @@ async def _open(connection: AsyncConnection, settings: Settings, plan: str) -> N
     channel_id, key = await create_channel(connection, settings.keyring(), channel, _ACTOR)
     await connection.execute(_PROFILE, {"tenant_id": tenant_id})
     await fill_wallet(connection, tenant_id)
+    await caps.change(connection, tenant_id, _CAPS, actor=_ACTOR)
     return Number(str(tenant_id), str(channel_id), f"/webhooks/waha/{key}", session, secret)
 
 

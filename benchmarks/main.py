@@ -10,6 +10,7 @@ BENCHMARKS = {
     "latency": "benchmarks.latency",
     "fairness": "benchmarks.fairness",
     "ledger": "benchmarks.ledger",
+    "login": "benchmarks.login",
 }
 
 

@@ -5,7 +5,7 @@ Servers only read these tables. Every change goes through the functions of
 (``_ucr``), provider cost is micro-dollars (``_usd_micro``), payments are minor units.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    SmallInteger,
     UniqueConstraint,
     text,
 )
@@ -26,6 +27,7 @@ from tenants.models import Tenant, one_of
 GRANT_SOURCES = ("plan", "promo", "purchase", "correction")
 HOLD_STATES = ("pending", "captured", "released")
 OP_KINDS = ("refund", "claw")
+PROOF_OUTCOMES = ("proved", "broken")
 BUCKETS = ("issued", "available", "held", "spent", "expired", "clawed")
 # The only movements there are; a journal row of any other shape cannot be written.
 MOVEMENTS = {
@@ -49,8 +51,10 @@ class PriceVersion(Stamped, Base):
     """One version of the price list, in force from ``valid_from`` until ``valid_until``.
 
     ``per_1k_tokens`` is ``{model: {"input_ucr": n, "output_ucr": n}}`` with ``"*"`` for all
-    other models; ``{}`` means that tokens are free. Versions never overlap (exclusion
-    constraint), and only ``valid_until`` may be changed afterwards.
+    other models; ``{}`` means that tokens are free. ``provider_prices`` is what the models cost
+    us, ``{model: {"input_usd_micro": n, "output_usd_micro": n}}`` for a million tokens each.
+    Versions never overlap (exclusion constraint), and only ``valid_until`` may be changed
+    afterwards.
     """
 
     __tablename__ = "price_versions"
@@ -64,6 +68,7 @@ class PriceVersion(Stamped, Base):
             " and (per_1k_tokens = '{}' or jsonb_exists(per_1k_tokens, '*'))",
             "per_1k_tokens",
         ),
+        CheckConstraint("jsonb_typeof(provider_prices) = 'object'", "provider_prices"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -73,18 +78,31 @@ class PriceVersion(Stamped, Base):
     per_1k_tokens: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     per_audio_minute_ucr: Mapped[Micro] = mapped_column(server_default="0")
     per_page_ucr: Mapped[Micro] = mapped_column(server_default="0")
+    provider_prices: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     note: Mapped[str | None]
     created_by: Mapped[str]
 
 
 class Wallet(Stamped, Base):
-    """A tenant's running balance; its row lock is the mutex of the tenant's whole ledger."""
+    """A tenant's running balance; its row lock is the mutex of the tenant's whole ledger.
+
+    The caps stand here, because the hold that they bound has this row locked anyway.
+    ``day_from`` and ``day_until`` are the tenant's calendar day that ``day_ucr`` counts: what
+    was held or charged on it.
+    """
 
     __tablename__ = "wallets"
     __table_args__ = (
         CheckConstraint(f"issued_ucr = {_CONSERVED}", "conserved"),
         CheckConstraint(f"{_NON_NEGATIVE} and owed_ucr >= 0", "non_negative"),
         CheckConstraint("owed_ucr = 0 or available_ucr = 0", "owed_is_paid_first"),
+        CheckConstraint(
+            "daily_cap_ucr >= 0 and auto_stop_ucr_per_hour > 0"
+            " and contact_replies_per_day between 1 and 1000000",
+            "caps",
+        ),
+        CheckConstraint("(stopped_at is null) = (stopped_reason is null)", "stopped"),
+        CheckConstraint("day_ucr >= 0", "day"),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey(Tenant.id), primary_key=True)
@@ -99,6 +117,14 @@ class Wallet(Stamped, Base):
     head_hash: Mapped[bytes] = mapped_column(server_default=text(r"'\x'"))
     frozen_at: Mapped[datetime | None]
     frozen_reason: Mapped[str | None]
+    daily_cap_ucr: Mapped[Micro | None]
+    contact_replies_per_day: Mapped[int] = mapped_column(server_default="40")
+    auto_stop_ucr_per_hour: Mapped[Micro | None]
+    stopped_at: Mapped[datetime | None]
+    stopped_reason: Mapped[str | None]
+    day_from: Mapped[datetime | None]
+    day_until: Mapped[datetime | None]
+    day_ucr: Mapped[Micro] = mapped_column(server_default="0")
 
 
 class CreditLot(TenantRow, Stamped, Base):
@@ -178,6 +204,13 @@ class CreditHold(TenantRow, Stamped, Base):
             "created_at",
             postgresql_where=text("state = 'pending'"),
         ),
+        Index(
+            "ix_credit_holds_contact",
+            "tenant_id",
+            "contact_id",
+            "created_at",
+            postgresql_where=text("contact_id is not null"),
+        ),
     )
 
     job_id: Mapped[UUID]
@@ -186,6 +219,7 @@ class CreditHold(TenantRow, Stamped, Base):
     refunded_ucr: Mapped[Micro] = mapped_column(server_default="0")
     state: Mapped[str] = mapped_column(server_default="pending")
     price_version_id: Mapped[int]
+    contact_id: Mapped[UUID | None]
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     cost_usd_micro: Mapped[Micro | None]
     created_by: Mapped[str]
@@ -266,3 +300,41 @@ class JournalEntry(Base):
     request_id: Mapped[str | None]
     created_at: Mapped[datetime]
     hash: Mapped[bytes]
+
+
+class CreditMinute(Base):
+    """What was held or charged in one minute of the last hour; only while an auto-stop is set.
+
+    Sixty rows a tenant that come round: ``slot`` is the minute of the hour.
+    """
+
+    __tablename__ = "credit_minutes"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], [Wallet.tenant_id]),
+        CheckConstraint("slot between 0 and 59", "slot"),
+        CheckConstraint("amount_ucr >= 0", "amount_ucr"),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    minute: Mapped[datetime]
+    amount_ucr: Mapped[Micro]
+
+
+class LedgerProof(Base):
+    """What the nightly proof of a tenant's credits found; one row a tenant and night."""
+
+    __tablename__ = "ledger_proofs"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
+        CheckConstraint(one_of("outcome", PROOF_OUTCOMES), "outcome"),
+        CheckConstraint("(outcome = 'proved') = (findings = '[]')", "findings"),
+        Index("ix_ledger_proofs_broken", "night", postgresql_where=text("outcome = 'broken'")),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    night: Mapped[date] = mapped_column(primary_key=True)
+    ran_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    outcome: Mapped[str]
+    figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))

@@ -4,7 +4,7 @@ Everything is an integer in micro-credits; a price is summed exactly and rounded
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from math import ceil
@@ -17,6 +17,7 @@ from billing.ledger import queries
 
 ANY_MODEL = "*"
 _TOKENS_PER_PRICE = 1_000
+_TOKENS_PER_PROVIDER_PRICE = 1_000_000
 _MS_PER_MINUTE = 60_000
 
 
@@ -29,8 +30,19 @@ class TokenPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderPrice:
+    """What a provider charges us for a million tokens of one model, in micro-dollars."""
+
+    input_usd_micro: int
+    output_usd_micro: int
+
+
+@dataclass(frozen=True, slots=True)
 class PriceVersion:
-    """One version of the price list; ``per_1k_tokens`` by model, ``"*"`` for all others."""
+    """One version of the price list; ``per_1k_tokens`` by model, ``"*"`` for all others.
+
+    ``provider_prices`` is our own cost by model, without which a charge has no margin.
+    """
 
     id: int
     valid_from: datetime
@@ -39,6 +51,7 @@ class PriceVersion:
     per_1k_tokens: Mapping[str, TokenPrice]
     per_audio_minute_ucr: int
     per_page_ucr: int
+    provider_prices: Mapping[str, ProviderPrice] = field(default_factory=dict)
 
     def tokens(self, model: str) -> TokenPrice:
         """Return a model's token price; free when the list prices no tokens at all."""
@@ -48,7 +61,11 @@ class PriceVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a job used: tokens as the provider counted them, audio in milliseconds."""
+    """What a job used: tokens as the provider counted them, audio in milliseconds.
+
+    An answer that the tenant wrote itself (a curated one) asks no model and is no reply in the
+    sense of the list: ``CURATED_ANSWER``, free under every version.
+    """
 
     model: str
     replies: int = 1
@@ -62,6 +79,9 @@ class Usage:
             raise ValueError("usage cannot be negative")
 
 
+CURATED_ANSWER = Usage(model="curated", replies=0)
+
+
 def price_of(price: PriceVersion, usage: Usage) -> int:
     """Return the exact price of a usage in micro-credits, rounded up once."""
     tokens = price.tokens(usage.model)
@@ -73,6 +93,22 @@ def price_of(price: PriceVersion, usage: Usage) -> int:
         Fraction(usage.pages * price.per_page_ucr),
     )
     return ceil(sum(parts, Fraction(0)))
+
+
+def provider_cost(price: PriceVersion, usage: Usage) -> int | None:
+    """Return what the provider charges us for a usage, in micro-dollars, rounded up once.
+
+    None when the list has no provider price for the model: unknown is not free.
+    """
+    provider = price.provider_prices.get(usage.model) or price.provider_prices.get(ANY_MODEL)
+    if provider is None:
+        return None
+    exact = Fraction(
+        usage.input_tokens * provider.input_usd_micro
+        + usage.output_tokens * provider.output_usd_micro,
+        _TOKENS_PER_PROVIDER_PRICE,
+    )
+    return ceil(exact)
 
 
 def upper_bound(
@@ -92,7 +128,7 @@ async def current(connection: AsyncConnection) -> PriceVersion:
     row = (await connection.execute(queries.CURRENT_PRICES)).one_or_none()
     if row is None:
         raise NotFoundError("No price list is in force; add a price version that starts now.")
-    return _version(row)
+    return version_of(row)
 
 
 async def by_id(connection: AsyncConnection, price_version_id: int) -> PriceVersion:
@@ -100,13 +136,18 @@ async def by_id(connection: AsyncConnection, price_version_id: int) -> PriceVers
     row = (await connection.execute(queries.PRICES_BY_ID, {"id": price_version_id})).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no price version {price_version_id}.")
-    return _version(row)
+    return version_of(row)
 
 
-def _version(row: Row[tuple[object, ...]]) -> PriceVersion:
+def version_of(row: Row[tuple[object, ...]]) -> PriceVersion:
+    """Read a row of ``queries.prices`` into a version."""
     values = dict(row._mapping)  # noqa: SLF001
     values["per_1k_tokens"] = {
         model: TokenPrice(input_ucr=entry["input_ucr"], output_ucr=entry["output_ucr"])
         for model, entry in values["per_1k_tokens"].items()
+    }
+    values["provider_prices"] = {
+        model: ProviderPrice(entry["input_usd_micro"], entry["output_usd_micro"])
+        for model, entry in values["provider_prices"].items()
     }
     return PriceVersion(**values)

@@ -8,7 +8,7 @@ import msgspec
 
 from simulator.http import Headers, Response
 
-SERVICES = ("waha", "openai", "resend", "sentry", "upstash", "webhook")
+SERVICES = ("waha", "openai", "resend", "sentry", "stripe", "upstash", "webhook")
 Drop = Literal["before", "after"]
 
 

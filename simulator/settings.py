@@ -18,6 +18,8 @@ class Settings:
     webhook_hmac_key: str | None = None
     webhook_events: tuple[str, ...] = ("*",)
     waha_api_key: str | None = None
+    stripe_webhook_url: str | None = None
+    stripe_webhook_secret: str | None = None
     base_url: str | None = None
 
     @property
@@ -50,11 +52,13 @@ def parse_settings(argv: list[str]) -> Settings:
             _option("--webhook-hmac-key", "SIMULATOR_WEBHOOK_HMAC_KEY", "WHATSAPP_HOOK_HMAC_KEY"),
             _option("--webhook-events", "SIMULATOR_WEBHOOK_EVENTS", "WHATSAPP_HOOK_EVENTS"),
             _option("--waha-api-key", "SIMULATOR_WAHA_API_KEY", "WAHA_API_KEY"),
+            _option("--stripe-webhook-url", "SIMULATOR_STRIPE_WEBHOOK_URL"),
+            _option("--stripe-webhook-secret", "SIMULATOR_STRIPE_WEBHOOK_SECRET"),
             _option("--base-url", "SIMULATOR_BASE_URL", "WAHA_BASE_URL"),
         ],
         help=(
             "The outside world for Parley over real HTTP: WAHA, an OpenAI-compatible model,"
-            " Resend, Sentry and Upstash Redis, with a phone to type on."
+            " Resend, Stripe, Sentry and Upstash Redis, with a phone to type on."
         ),
     )
     with command.make_context("simulator", argv) as context:
@@ -68,5 +72,7 @@ def parse_settings(argv: list[str]) -> Settings:
         webhook_hmac_key=values["webhook_hmac_key"] or None,
         webhook_events=tuple((values["webhook_events"] or "*").replace(" ", "").split(",")),
         waha_api_key=values["waha_api_key"] or None,
+        stripe_webhook_url=values["stripe_webhook_url"] or None,
+        stripe_webhook_secret=values["stripe_webhook_secret"] or None,
         base_url=values["base_url"] or None,
     )

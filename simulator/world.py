@@ -10,6 +10,8 @@ from simulator.model.service import ModelService
 from simulator.resend import Resend
 from simulator.sentry import Sentry, decode_envelope
 from simulator.settings import Settings
+from simulator.stripe.forms import parse_form
+from simulator.stripe.service import Stripe
 from simulator.upstash.service import Upstash
 from simulator.waha.routes import register_routes
 from simulator.waha.service import Waha
@@ -19,6 +21,7 @@ _PREFIXES = (
     ("/v1", "openai", False),
     ("/resend", "resend", True),
     ("/sentry", "sentry", True),
+    ("/stripe", "stripe", True),
     ("/upstash", "upstash", True),
     ("/api", "waha", False),
     ("/ping", "waha", False),
@@ -40,15 +43,20 @@ class World:
         self.waha = Waha(settings, self.clock, self.faults, self.live)
         register_routes(self.waha)
         self.resend = Resend(self.live)
+        self.stripe = Stripe(settings, self.clock, self.faults)
         self.upstash = Upstash(settings.redis_url)
         self.services: dict[str, Handler] = {
             "waha": self.waha.handle,
             "openai": ModelService(self.model_mode).handle,
             "resend": self.resend.handle,
             "sentry": Sentry().handle,
+            "stripe": self.stripe.handle,
             "upstash": self.upstash.handle,
         }
-        self.decoders: dict[str, Decoder] = {"sentry": decode_envelope}
+        self.decoders: dict[str, Decoder] = {
+            "sentry": decode_envelope,
+            "stripe": lambda request: parse_form(request.body) if request.body else None,
+        }
 
     def decoder(self, service: str) -> Decoder:
         """How a service's bodies are read for the call list."""
@@ -71,4 +79,5 @@ class World:
         self.live.close()
         self.waha.lifecycle.close()
         await self.waha.webhooks.close()
+        await self.stripe.webhooks.close()
         await self.upstash.close()

@@ -81,6 +81,9 @@ class Tenant(Stamped, Base):
     answer_max_age_s: Mapped[float | None]
     handover_text: Mapped[str | None]
     retention_days: Mapped[int] = mapped_column(server_default="30")
+    billing_email: Mapped[str | None]
+    erase_due_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
 
 
 class Channel(TenantRow, Stamped, Base):

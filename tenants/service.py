@@ -31,8 +31,10 @@ _INSERT_CHANNEL = text(
 )
 _INSERT_AUDIT = text(
     """
-    insert into audit_log (tenant_id, id, actor_kind, actor_id, action, subject, after)
-    values (:tenant_id, :id, :actor_kind, :actor_id, :action, :subject, cast(:after as jsonb))
+    insert into audit_log (tenant_id, id, actor_kind, actor_id, action, subject, before, after,
+                           reason, address, request_id)
+    values (:tenant_id, :id, :actor_kind, :actor_id, :action, :subject, cast(:before as jsonb),
+            cast(:after as jsonb), :reason, :address, :request_id)
     """
 )
 
@@ -66,10 +68,15 @@ class NewChannel:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, for the audit trail."""
+    """Who does something, for the audit trail: what they are, from which address, in which request.
+
+    ``kind`` is one of ``tenants.models.ACTOR_KINDS``.
+    """
 
     kind: str
     id: str | None = None
+    address: str | None = None
+    request_id: str | None = None
 
 
 async def create_tenant(connection: AsyncConnection, new: NewTenant, actor: Actor) -> UUID:
@@ -126,9 +133,14 @@ async def record(
     *,
     action: str,
     subject: str,
+    before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
+    reason: str | None = None,
 ) -> None:
-    """Append to the audit trail."""
+    """Append to the audit trail, in the transaction of the change.
+
+    ``before`` and ``after`` hold what was changed, never a secret.
+    """
     await connection.execute(
         _INSERT_AUDIT,
         {
@@ -138,6 +150,10 @@ async def record(
             "actor_id": actor.id,
             "action": action,
             "subject": subject,
+            "before": json.dumps(before) if before is not None else None,
             "after": json.dumps(after) if after is not None else None,
+            "reason": reason,
+            "address": actor.address,
+            "request_id": actor.request_id,
         },
     )

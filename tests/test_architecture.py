@@ -31,7 +31,7 @@ LAYERS = (
 )
 # Where each point of the message path stands; moving one is a decision, not an accident.
 STANDS_IN = {
-    "ingest.before_commit": "app/messaging/ingest/group_commit.py",
+    "ingest.before_commit": "app/messaging/ingest/storing.py",
     "ingest.after_commit": "app/messaging/ingest/group_commit.py",
     "ingest.after_answer_before_bell": "app/messaging/ingest/group_commit.py",
     "normalise.before_commit": "app/messaging/ingest/normalise.py",
@@ -39,20 +39,20 @@ STANDS_IN = {
     "dispatch.before_bell": "workers/scheduler/main.py",
     "claim.before_commit": "app/messaging/turns/claiming.py",
     "claim.after_commit": "app/messaging/turns/claiming.py",
-    "hold.before_commit": "app/messaging/turns/generating.py",
-    "hold.after_commit": "app/messaging/turns/generating.py",
+    "hold.before_commit": "app/messaging/turns/holding.py",
+    "hold.after_commit": "app/messaging/turns/holding.py",
     "model.before_call": "app/llm/openai.py",
     "model.after_answer": "app/llm/openai.py",
-    "reply.before_commit": "app/messaging/turns/generating.py",
-    "reply.after_commit": "app/messaging/turns/generating.py",
-    "send.before_attempt_commit": "app/messaging/sends/delivering.py",
-    "send.after_attempt_commit": "app/messaging/sends/delivering.py",
+    "reply.before_commit": "app/messaging/turns/replying.py",
+    "reply.after_commit": "app/messaging/turns/replying.py",
+    "send.before_attempt_commit": "app/messaging/sends/recording.py",
+    "send.after_attempt_commit": "app/messaging/sends/recording.py",
     "send.before_seen": "app/channels/waha/client.py",
     "send.before_typing": "app/channels/waha/client.py",
     "send.before_provider_call": "app/channels/waha/client.py",
     "send.after_provider_accepted": "app/channels/waha/client.py",
-    "settle.before_commit": "app/messaging/sends/delivering.py",
-    "settle.after_commit": "app/messaging/sends/delivering.py",
+    "settle.before_commit": "app/messaging/sends/recording.py",
+    "settle.after_commit": "app/messaging/sends/recording.py",
     "reconcile.before_lookup": "app/messaging/reconcile.py",
     "reconcile.before_commit": "app/messaging/reconcile.py",
     "sweep.before_commit": "workers/scheduler/upkeep.py",
@@ -172,6 +172,8 @@ def test_production_timings():
         "stop_grace_s": 0.5,
         "model_give_up_s": 120,
         "answer_max_age_s": 3600,
+        "read_back_s": 20,
+        "lead_s": 10,
     }
     actual = Timings()
     assert {name: getattr(actual, name) for name in expected} == expected
@@ -185,7 +187,9 @@ def test_the_order_of_timings():
     assert timings.model_timeout_s < timings.model_give_up_s < timings.answer_max_age_s
     # WAHA itself waits up to 75 s for WhatsApp.
     assert 75 < timings.send_timeout_s < timings.unknown_after_s
+    assert timings.read_back_s < timings.unknown_after_s
     assert timings.sweep_s <= 5
+    assert timings.lead_s > 3, "the scheduler renews within a third of it, and looks once a second"
     assert timings.stop_grace_s < 1
     assert timings.drain_s < 30
     assert timings.typing_max_s < timings.lease_s

@@ -24,10 +24,18 @@ from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.limits.limiter import build_limiter
 from app.core.limits.types import Limiter
+from app.core.mail.delivery import MailDelivery
+from app.core.mail.outbox import Outbox
+from app.core.mail.resend import ResendClient
 from app.core.outbound import outbound_session
 from app.llm.openai import OpenAIModel
 from app.messaging.reconcile import Reconciler
 from app.messaging.turns.model import Engine
+from billing.notices.letters import Notices
+from billing.payments.applying import Effects
+from billing.payments.events import EventProcessor
+from billing.payments.stripe_api import StripeApi
+from workers.draining import Drain
 from workers.heartbeat import beat_for_ever, stop_beating
 from workers.inbox import InboxDrain
 from workers.reconciling import reconcile_for_ever
@@ -56,6 +64,8 @@ class _Parts:
     sessions: list[aiohttp.ClientSession]
     turns: TurnRunner
     inbox: InboxDrain
+    mails: Drain
+    events: Drain
     background: list[asyncio.Task[None]]
 
 
@@ -92,6 +102,16 @@ class Runtime:
         if self._parts is not None:
             self._loop.call_soon_threadsafe(self._parts.turns.kick)
 
+    def send_mails(self) -> None:
+        """Let the outbox be looked at now (a Celery task's whole work)."""
+        if self._parts is not None:
+            self._loop.call_soon_threadsafe(self._parts.mails.kick)
+
+    def process_events(self) -> None:
+        """Let Stripe's events be looked at now (a Celery task's whole work)."""
+        if self._parts is not None:
+            self._loop.call_soon_threadsafe(self._parts.events.kick)
+
     def stop(self) -> None:
         """Stop claiming, give turns back, close what can be closed in time."""
         if self._parts is not None:
@@ -121,6 +141,7 @@ class Runtime:
         turns = TurnRunner(engine)
         reconciler = Reconciler(database, waha, settings, engine.keyring)
         inbox = InboxDrain(database, settings)
+        mails, events = self._mails(database, trusted), self._events(database, trusted)
         turns.start()
         beat = beat_for_ever(
             database,
@@ -132,11 +153,27 @@ class Runtime:
             asyncio.create_task(model.warm_up(), name="warm_up"),
             asyncio.create_task(beat, name="heartbeat"),
             asyncio.create_task(inbox.sweep_for_ever(), name="inbox.sweep"),
+            asyncio.create_task(mails.run_for_ever(), name="mail"),
+            asyncio.create_task(events.run_for_ever(), name="webhook"),
             asyncio.create_task(
                 reconcile_for_ever(reconciler, inbox, settings.timings.sweep_s), name="reconcile"
             ),
         ]
-        return _Parts(database, limiter, model, [trusted, guarded], turns, inbox, background)
+        return _Parts(
+            database, limiter, model, [trusted, guarded], turns, inbox, mails, events, background
+        )
+
+    def _mails(self, database: Database, session: aiohttp.ClientSession) -> Drain:
+        settings = self._settings
+        delivery = MailDelivery(database, settings, ResendClient(settings, session))
+        return Drain("mail", delivery.drain_batch, settings.timings.sweep_s)
+
+    def _events(self, database: Database, session: aiohttp.ClientSession) -> Drain:
+        settings = self._settings
+        notices = Notices(Outbox(settings.keyring()), settings.app_url)
+        effects = Effects(StripeApi(settings, session), notices)
+        processor = EventProcessor(database, settings, effects)
+        return Drain("webhook", processor.process_batch, settings.timings.sweep_s)
 
     async def _close(self, parts: _Parts) -> None:
         for task in parts.background:

@@ -55,13 +55,16 @@ class ModelAnswerer:
         self._model = model
         self._settings = settings
 
-    async def prepare(self, connection: AsyncConnection, question: Question) -> Prepared:
-        """Read the business and build the prompt (one query)."""
-        row = (
-            await connection.execute(
-                _BUSINESS, {"tenant_id": question.tenant_id, "passages_max": _PASSAGES_MAX}
-            )
-        ).one()
+    async def prepare(
+        self, connection: AsyncConnection, questions: Sequence[Question]
+    ) -> list[Prepared]:
+        """Read the business once and build a prompt for each question (one query)."""
+        values = {"tenant_id": questions[0].tenant_id, "passages_max": _PASSAGES_MAX}
+        row = (await connection.execute(_BUSINESS, values)).one()
+        passages = [Passage(str(a[0]), str(a[1]), str(a[1]), str(a[2])) for a in row.answers]
+        return [self._prepare(row, passages, question) for question in questions]
+
+    def _prepare(self, row: Any, passages: Sequence[Passage], question: Question) -> Prepared:
         opening = _opening(row) if question.first_reply else ""
         business = Business(
             name=row.name,
@@ -71,7 +74,6 @@ class ModelAnswerer:
             time_zone=row.time_zone,
             opening=opening.strip(),
         )
-        passages = [Passage(str(a[0]), str(a[1]), str(a[1]), str(a[2])) for a in row.answers]
         turns = build_prompt(business, passages, question.history)
         return Prepared(
             model=self._settings.openai_model,

@@ -1,5 +1,8 @@
 """Marlow & Finch, the bakery that `parley up` opens with: facts a stranger can ask about."""
 
+from app.core.money import UCR_PER_CREDIT
+from billing.plans import Package, Plan
+
 NAME = "Marlow & Finch Bakery"
 SLUG = "marlow-and-finch"
 TIME_ZONE = "Europe/Dublin"
@@ -131,4 +134,37 @@ QUESTIONS = (
 SAMPLE_QUESTIONS = (
     "Hi! Are you open on Sunday?",
     "And how much is a sourdough loaf? Do you deliver to Riverside?",
+)
+
+PLANS = (
+    Plan(code="free", name="Free", monthly_credits_ucr=50 * UCR_PER_CREDIT),
+    Plan(
+        code="starter",
+        name="Starter",
+        weight=2,
+        monthly_credits_ucr=1_000 * UCR_PER_CREDIT,
+        price_minor=2_900,
+    ),
+    Plan(
+        code="business",
+        name="Business",
+        weight=4,
+        max_inflight=32,
+        monthly_credits_ucr=5_000 * UCR_PER_CREDIT,
+        price_minor=9_900,
+    ),
+)
+PACKAGES = (
+    Package(
+        code="credits-500",
+        name="500 credits",
+        credits_ucr=500 * UCR_PER_CREDIT,
+        price_minor=1_900,
+    ),
+    Package(
+        code="credits-2500",
+        name="2 500 credits",
+        credits_ucr=2_500 * UCR_PER_CREDIT,
+        price_minor=7_900,
+    ),
 )

@@ -23,7 +23,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "scheduler": ("app.cli.commands.scheduler", "scheduler", "Run the dispatcher and sweeps."),
     "migrate": ("app.cli.commands.migrate", "migrate", "Move the database schema up or down."),
     "doctor": ("app.cli.commands.doctor", "doctor", "Check this installation, say what to do."),
+    "plans": ("app.cli.commands.plans", "plans", "Show and change plans and top-up packages."),
     "credits": ("app.cli.commands.credits", "credits", "Grant, read and verify credits."),
+    "tenants": ("app.cli.commands.tenants", "tenants", "List businesses, suspend, resume them."),
+    "admin": ("app.cli.commands.admin", "admin", "Make platform admins."),
+    "secrets": ("app.cli.commands.secrets", "secrets", "Rotate the keys of secrets at rest."),
     "bench": ("app.cli.commands.bench", "bench", "Measure this machine against the budgets."),
     "chaos": ("app.cli.commands.chaos", "chaos", "Let everything fail, prove nothing was lost."),
 }

@@ -13,6 +13,8 @@ from app.core import ids
 from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.money import UCR_PER_CREDIT
+from billing import caps, plans
+from billing.caps import Caps
 from billing.ledger.schemas import Grant
 from billing.ledger.service import grant
 from tenants.channels import webhook_secret_ref
@@ -99,6 +101,7 @@ async def _make(connection: AsyncConnection, settings: Settings) -> None:
     )
     await create_channel(connection, settings.keyring(), channel, actor)
     await _teach(connection, tenant_id)
+    await _offer(connection, actor)
     await grant(
         connection,
         Grant(
@@ -110,6 +113,16 @@ async def _make(connection: AsyncConnection, settings: Settings) -> None:
             created_by="demo",
         ),
     )
+    # Whoever tries it out writes from one phone, and a lot.
+    await caps.change(connection, tenant_id, Caps(contact_replies_per_day=10_000), actor=actor)
+
+
+async def _offer(connection: AsyncConnection, actor: Actor) -> None:
+    """Something to buy: the simulator stands in for Stripe."""
+    for plan in demo.PLANS:
+        await plans.save_plan(connection, plan, actor, "demo")
+    for package in demo.PACKAGES:
+        await plans.save_package(connection, package, actor, "demo")
 
 
 async def _teach(connection: AsyncConnection, tenant_id: UUID) -> None:

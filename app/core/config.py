@@ -47,6 +47,8 @@ class Timings:
     silence_s: float = 300.0
     reconcile_s: float = 3600.0
     reconcile_check_s: float = 60.0
+    read_back_s: float = 20.0
+    lead_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Limits:
     hook_burst: int = 300
     hook_bad_per_min: int = 60
     hook_bad_burst: int = 60
+    edge_per_min: int = 600
+    edge_burst: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class Settings:
     stripe_secret_key: str = field(default="", repr=False)
     stripe_webhook_secret: str = field(default="", repr=False)
     stripe_api_url: str = "https://api.stripe.com"
+    stripe_automatic_tax: bool = False
     sentry_dsn: str = field(default="", repr=False)
     resend_api_key: str = field(default="", repr=False)
     resend_api_url: str = "https://api.resend.com"
@@ -158,6 +163,8 @@ class _Reader:
     def _convert(self, name: str, raw: str) -> object:
         if name in {"port", "database_pool_size", "expected_instances"}:
             return self._read(name.upper(), raw, _count, "a whole number above 0, e.g. 8000")
+        if name == "stripe_automatic_tax":
+            return self._read(name.upper(), raw, _flag, "true or false")
         if name in {"trusted_proxies", "outbound_allow_cidrs"}:
             return self._read(name.upper(), raw, _networks, "networks such as 10.0.0.0/8, fd00::/8")
         if name == "environment":
@@ -200,6 +207,13 @@ def _count(raw: str) -> int:
     if value < 1:
         raise ValueError(raw)
     return value
+
+
+def _flag(raw: str) -> bool:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if raw.lower() not in words:
+        raise ValueError(raw)
+    return words[raw.lower()]
 
 
 def _networks(raw: str) -> tuple[Network, ...]:
@@ -261,6 +275,8 @@ def _production_problems(settings: Settings) -> list[str]:
         problems.append("APP_URL must start with https:// in production.")
     if settings.upstash_redis_rest_url and not settings.upstash_redis_rest_token:
         problems.append("UPSTASH_REDIS_REST_TOKEN is missing while UPSTASH_REDIS_REST_URL is set.")
+    if settings.stripe_secret_key and not settings.stripe_webhook_secret:
+        problems.append("STRIPE_WEBHOOK_SECRET is missing while STRIPE_SECRET_KEY is set.")
     if _dangerous(settings.outbound_allow_cidrs):
         problems.append(
             "OUTBOUND_ALLOW_CIDRS may name your own WAHA's network only: loopback, link-local and"

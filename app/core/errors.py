@@ -7,6 +7,9 @@ ParleyError
 ├── NotFoundError             missing, or someone else's: the same answer
 ├── ConflictError             the same id with other parameters
 ├── RefusedError              the caller's fault: bad input
+├── NotSignedInError          nobody is signed in, or the key is not valid
+├── ForbiddenError            signed in, but the role or scope does not allow it
+├── TooManyAttemptsError      a limit refuses; come back later
 ├── FaultInjectedError        a fault plan asked for it (never in production)
 └── ExpectedError             part of normal life: retried, not reported to Sentry
     ├── UnavailableError      something we need did not answer
@@ -63,6 +66,35 @@ class RefusedError(ParleyError):
 
     code = "invalid"
     status = 400
+
+
+class NotSignedInError(ParleyError):
+    """No valid session or key came with the request, or it must prove more first."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class ForbiddenError(ParleyError):
+    """The caller is known, but their role or the key's scopes do not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class TooManyAttemptsError(ParleyError):
+    """A limit refuses the attempt.
+
+    Attributes:
+        retry_after_s: when a caller should come back, in seconds.
+    """
+
+    code = "rate_limit"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class FaultInjectedError(ParleyError):

@@ -79,8 +79,10 @@ class Answer:
 class Answerer(Protocol):
     """Writes replies. The turn calls it and knows nothing of models, prompts or knowledge."""
 
-    async def prepare(self, connection: AsyncConnection, question: Question) -> Prepared:
-        """Build the prompt inside the tenant's transaction (reads only)."""
+    async def prepare(
+        self, connection: AsyncConnection, questions: Sequence[Question]
+    ) -> list[Prepared]:
+        """Build the prompts of one tenant's questions inside its transaction (reads only)."""
         ...
 
     async def answer(self, prepared: Prepared) -> Answer:

@@ -4,6 +4,8 @@ A mount inside the framework still goes through its router, its exception middle
 wrapped ``send``, which costs more than all that the webhook door does itself. The mounts stay
 registered for every other spelling of a path and for the time before the doors can open, so
 both ways lead to the same answers.
+
+What begins like none of the framework's routes belongs to the pages, an application of its own.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,14 +22,31 @@ class Application(Litestar):
     Args:
         find_door: the ASGI application behind a path, None where the framework is to answer.
             A door answers everything itself, its own errors included.
+        pages: the application that answers every path whose first segment is no route's of ours.
         options: Litestar's own.
     """
 
-    def __init__(self, *, find_door: Callable[[str], Door | None], **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        find_door: Callable[[str], Door | None],
+        pages: Door | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._find_door = find_door
+        self.pages = pages
+        self._segments = {route.path.split("/", 2)[1] for route in self.routes}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand a request to its door, or to the framework."""
-        door = self._find_door(scope["path"]) if scope["type"] == "http" else None
+        """Hand a request to its door, to the pages, or to the framework."""
+        door = None
+        if scope["type"] == "http":
+            path = scope["path"]
+            door = self._find_door(path)
+            if door is None and self._is_page(path):
+                door = self.pages
         await (door or super().__call__)(scope, receive, send)
+
+    def _is_page(self, path: str) -> bool:
+        return path.startswith("/") and path.split("/", 2)[1] not in self._segments

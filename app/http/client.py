@@ -19,6 +19,11 @@ def header(scope: Any, name: bytes) -> bytes | None:
     return None
 
 
+def first_headers(scope: Any) -> dict[bytes, bytes]:
+    """Return all headers by (lower-case) name; of one that is repeated the first."""
+    return dict(reversed(scope["headers"]))
+
+
 def client_address(scope: Any, trusted: Sequence[Network]) -> str:
     """Return the caller's IP address.
 

@@ -7,7 +7,12 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from app.core.errors import ParleyError, UnavailableError
+from app.core.errors import (
+    NotSignedInError,
+    ParleyError,
+    TooManyAttemptsError,
+    UnavailableError,
+)
 from app.core.observability.sentry import capture
 from app.http.client import request_id
 
@@ -71,8 +76,10 @@ def on_parley_error(request: Request[Any, Any, Any], error: ParleyError) -> Resp
     if error.status >= _SERVER_ERROR and not isinstance(error, UnavailableError):
         return on_unexpected(request, error)
     headers = {}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | TooManyAttemptsError):
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, NotSignedInError):
+        headers["WWW-Authenticate"] = 'Bearer realm="parley"'
     return problem(
         request, status=error.status, code=error.code, detail=str(error), headers=headers
     )

@@ -1,4 +1,4 @@
-"""One middleware for framework routes: request id, security headers, an access line."""
+"""One middleware for framework routes: request id, access line."""
 
 import logging
 import time
@@ -13,13 +13,6 @@ from app.http.client import request_id
 
 log = logging.getLogger(__name__)
 
-_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"same-origin"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-]
-
 
 class RequestContext:
     """Gives each request an id that is logged, reported and returned as ``X-Request-Id``."""
@@ -30,7 +23,7 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a request inside its context."""
-        if scope["type"] is not ScopeType.HTTP:
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         rid = request_id(scope, self._trusted)
@@ -42,12 +35,8 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                present = {name.lower() for name, _ in message["headers"]}
-                added = [(b"x-request-id", rid.encode()), *_HEADERS]
-                message["headers"] = [
-                    *message["headers"],
-                    *((k, v) for k, v in added if k not in present),
-                ]
+                if not any(name.lower() == b"x-request-id" for name, _ in message["headers"]):
+                    message["headers"] = [*message["headers"], (b"x-request-id", rid.encode())]
             await send(message)
 
         with bind(request_id=rid):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -41,13 +42,14 @@ _PEOPLE = text(
     join contacts c on c.tenant_id = r.tenant_id and c.id = r.id
     """
 )
-_LOCK = text(
-    """
-    select c.state, c.handover_reason, c.address, c.human_until <= now() as human_over,
+_OWNERSHIP = """
+    select c.id, c.state, c.handover_reason, c.human_until <= now() as human_over,
            coalesce(c.paused_until > now(), false) as paused
-    from conversations c where c.tenant_id = :tenant_id and c.id = :id for no key update
-    """
-)
+    from conversations c where c.tenant_id = :tenant_id and c.id
+"""
+_LOCK = text(f"{_OWNERSHIP} = :id for no key update")
+# A batch waits for nobody: who else has a conversation may want one that the batch has.
+_LOCK_FREE = text(f"{_OWNERSHIP} = any(:ids) for no key update skip locked")
 _TO_PEOPLE = text(
     """
     update conversations set state = 'open', handover_reason = :reason,
@@ -153,7 +155,6 @@ async def find_or_open(
 class Ownership:
     """Who owns a conversation, read under its lock."""
 
-    address: str
     people_own: bool
     paused: bool
     taken_over: bool
@@ -162,9 +163,28 @@ class Ownership:
 async def lock(connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID) -> Ownership:
     """Lock a conversation and tell who owns it; first in the order conversation → turn → wallet."""
     row = (await connection.execute(_LOCK, {"tenant_id": tenant_id, "id": conversation_id})).one()
+    return _ownership(row)
+
+
+async def lock_free(
+    connection: AsyncConnection, tenant_id: UUID, conversation_ids: Sequence[UUID]
+) -> dict[UUID, Ownership]:
+    """Lock those of many conversations that nobody else has, and tell who owns them.
+
+    A single one is waited for.
+    """
+    if len(conversation_ids) == 1:
+        return {conversation_ids[0]: await lock(connection, tenant_id, conversation_ids[0])}
+    rows = await connection.execute(
+        _LOCK_FREE, {"tenant_id": tenant_id, "ids": list(conversation_ids)}
+    )
+    return {row.id: _ownership(row) for row in rows}
+
+
+def _ownership(row: Any) -> Ownership:
     people_own = owned_by_people(row.state, row.handover_reason, human_over=bool(row.human_over))
     taken_over = people_own and row.handover_reason == HandoverReason.HUMAN_TAKEOVER
-    return Ownership(row.address, people_own, row.paused, taken_over)
+    return Ownership(people_own, row.paused, taken_over)
 
 
 async def hand_to_people(

@@ -36,18 +36,19 @@ _KNOWN = text(
                    and m.wa_id = r.wa_id and m.direction = r.direction
     """
 )
-# The newest message of the turn was answered, the earlier ones were answered with it.
-_DISPOSE_TURN = text(
+# The newest message of a turn was answered, the earlier ones were answered with it.
+_DISPOSE_TURNS = text(
     """
     update messages m
     set disposition = case
-            when :merged and m.id <> (
-                select l.id from messages l
-                where l.tenant_id = :tenant_id and l.turn_id = :turn_id and l.direction = 'in'
-                order by l.sent_at desc, l.id desc limit 1)
-            then 'merged' else :disposition end,
+            when r.disposition = 'answered' and exists (
+                select 1 from messages l
+                where l.tenant_id = :tenant_id and l.turn_id = r.turn_id and l.direction = 'in'
+                  and (l.sent_at, l.id) > (m.sent_at, m.id))
+            then 'merged' else r.disposition end,
         disposition_at = now()
-    where m.tenant_id = :tenant_id and m.turn_id = :turn_id and m.direction = 'in'
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(turn_id uuid, disposition text)
+    where m.tenant_id = :tenant_id and m.turn_id = r.turn_id and m.direction = 'in'
       and (m.disposition is null or (:replace and m.disposition = 'send_unknown'))
     """
 )
@@ -91,28 +92,24 @@ async def known(
     return {(r.tenant_id, r.channel_id, r.wa_id, r.direction) for r in found}
 
 
-async def dispose_turn(
+async def dispose_turns(
     connection: AsyncConnection,
     tenant_id: UUID,
-    turn_id: UUID,
-    disposition: Disposition,
+    dispositions: Mapping[UUID, Disposition],
     *,
     replace_unknown: bool = False,
 ) -> None:
-    """Give a turn's messages their disposition, once.
+    """Give the messages of turns (the keys) their disposition, once.
 
     ``answered`` goes to the newest one, ``merged`` to the others. ``replace_unknown`` lets
     evidence turn ``send_unknown`` into what really happened.
     """
+    rows = as_rows(
+        {"turn_id": turn_id, "disposition": disposition.value}
+        for turn_id, disposition in dispositions.items()
+    )
     await connection.execute(
-        _DISPOSE_TURN,
-        {
-            "tenant_id": tenant_id,
-            "turn_id": turn_id,
-            "disposition": disposition.value,
-            "merged": disposition is Disposition.ANSWERED,
-            "replace": replace_unknown,
-        },
+        _DISPOSE_TURNS, {"tenant_id": tenant_id, "rows": rows, "replace": replace_unknown}
     )
 
 

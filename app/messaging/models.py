@@ -94,6 +94,7 @@ class Contact(TenantRow, Stamped, Base):
     opted_out_at: Mapped[datetime | None]
     blocked_at: Mapped[datetime | None]
     merged_into: Mapped[UUID | None]
+    erased_at: Mapped[datetime | None]
 
 
 class ContactAddress(TenantRow, Stamped, Base):

@@ -25,7 +25,7 @@ from app.core.crypto import Keyring
 from app.core.db.engine import Database
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
-from app.messaging.ingest.group_commit import Delivery, store
+from app.messaging.ingest.storing import Delivery, store
 from app.messaging.listing import History, recent_messages
 from app.messaging.sends.settling import settle_unknown
 from tenants.channels import api_key_ref
@@ -37,7 +37,6 @@ _PAGE = 100
 _OVERLAP_S = 120
 _STORED_TOGETHER = 200
 _READ_BACKS_MAX = 6
-_READ_BACK_EVERY_S = 20
 
 _ACCESS = """
     c.tenant_id, c.id as channel_id, c.session, c.api_url, c.api_key, c.engine, c.engine_version
@@ -190,7 +189,7 @@ class Reconciler:
             parts = (
                 await connection.execute(
                     _UNKNOWN_PARTS,
-                    {"checks_max": _READ_BACKS_MAX, "every_s": _READ_BACK_EVERY_S},
+                    {"checks_max": _READ_BACKS_MAX, "every_s": self._settings.timings.read_back_s},
                 )
             ).all()
         for part in parts:

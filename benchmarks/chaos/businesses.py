@@ -17,6 +17,8 @@ from app.core.db.engine import Database
 from app.core.money import UCR_PER_CREDIT
 from benchmarks.chaos.outside import Outside
 from benchmarks.chaos.stage import Stage
+from billing import caps
+from billing.caps import Caps
 from billing.ledger.schemas import Grant
 from billing.ledger.service import grant
 from tenants.channels import api_key_ref
@@ -76,9 +78,9 @@ class Customer:
         return f"/webhooks/waha/{self.business.channel_key}"
 
 
-def open_businesses(stage: Stage, count: int) -> list[Business]:
-    """Make and pair `count` businesses; the last of several is on the WAHA without client ids."""
-    made = asyncio.run(_make(stage, count))
+def open_businesses(stage: Stage, count: int, *, first: int = 0) -> list[Business]:
+    """Make and pair businesses `first` …; the last of several is on the WAHA without client ids."""
+    made = asyncio.run(_make(stage, range(first, first + count)))
     for business in made:
         pair(
             business.waha.url,
@@ -103,15 +105,17 @@ def phone_of(number: int) -> str:
     return f"1{AREA_CODES[area]}55501{line:02d}"
 
 
-async def _make(stage: Stage, count: int) -> list[Business]:
+async def _make(stage: Stage, numbers: range) -> list[Business]:
     settings = Settings.from_environ(stage.environment)
     database = Database.from_settings(settings, pool_size=1)
     try:
         async with database.system() as connection:
             await connection.execute(_PLAN)
             return [
-                await _make_one(connection, settings, stage, n, elsewhere=n > 0 and n == count - 1)
-                for n in range(count)
+                await _make_one(
+                    connection, settings, stage, n, elsewhere=numbers[0] < n == numbers[-1]
+                )
+                for n in numbers
             ]
     finally:
         await database.close()
@@ -155,6 +159,7 @@ async def _make_one(
             created_by="drill",
         ),
     )
+    await caps.change(connection, tenant_id, Caps(contact_replies_per_day=10_000), actor=actor)
     number = str(_FIRST_NUMBER + n)
     return Business(tenant_id, channel_id, key, name, number, secret, waha, not elsewhere)
 

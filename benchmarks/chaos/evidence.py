@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.cli.local.phone import Bubble
 from app.core.config import Settings
 from app.core.db.engine import Database
+from app.core.money import UCR_PER_CREDIT
+from app.messaging.charges import PROOF
 from billing.verify import verify_tenant
 
 _TOKEN = re.compile(r"#\d{6}-[0-9a-f]{4}")
@@ -52,6 +55,7 @@ _CHARGES = text(
     where h.{_SCOPE} group by 1, 2, 3
     """  # noqa: S608
 )
+_SPENT = text(f"select sum(spent_ucr) from wallets where {_SCOPE}")  # noqa: S608
 _OPEN = text(
     f"""
     select
@@ -106,12 +110,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that the verdict is made from. `phones` maps a phone to its bubbles in order."""
+    """All that the verdict is made from. `phones` maps a phone to its bubbles in order.
+
+    `spent_credits` is what the tenants paid, None where nobody asked.
+    """
 
     received: Sequence[Received]
     parts: Sequence[Part]
     phones: Mapping[str, Sequence[Shown]]
     findings: Sequence[str]
+    spent_credits: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +194,7 @@ class Ledgers:
                     parts=await self._parts(connection),
                     phones=phones,
                     findings=await self._findings(connection),
+                    spent_credits=await self._spent(connection),
                 )
         finally:
             await database.close()
@@ -202,11 +211,15 @@ class Ledgers:
         rows = await connection.execute(_PARTS, {"tenants": self._tenants})
         return [_part(row) for row in rows]
 
+    async def _spent(self, connection: AsyncConnection) -> Decimal:
+        spent_ucr = await connection.scalar(_SPENT, {"tenants": self._tenants})
+        return Decimal(spent_ucr or 0) / UCR_PER_CREDIT
+
     async def _findings(self, connection: AsyncConnection) -> list[str]:
         """What does not add up in the tenants' credits, in words."""
         found: list[str] = []
         for tenant_id in self._tenants:
-            proof = await verify_tenant(connection, tenant_id)
+            proof = await verify_tenant(connection, tenant_id, invariants=PROOF)
             found += [f"{f.rule}: {f.table} {f.row}: {f.detail}" for f in proof.findings]
         for row in await connection.execute(_CHARGES, {"tenants": self._tenants}):
             wrong = _wrong_charge(row.state, accepted=row.accepted, doubtful=row.doubtful)

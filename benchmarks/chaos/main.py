@@ -5,7 +5,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from app.cli.errors import ExitCode
@@ -14,7 +13,7 @@ from app.cli.local.install import remove_cluster
 from app.cli.local.session import Session
 from benchmarks.chaos import report
 from benchmarks.chaos.campaign import Campaign, Order, Outcome
-from benchmarks.chaos.points import ACTIONS, Action, Matrix, Round, build_stage
+from benchmarks.chaos.points import ACTIONS, Matrix, Round, build_stage
 from benchmarks.chaos.stage import Stage
 
 Say = Callable[[str], None]
@@ -54,13 +53,12 @@ def run_campaign(
 def run_points(rounds: int, *, say: Say, tell: Say, answer: Say, keep: bool) -> int:
     """Kill, then drop, at every fault point, `rounds` times each; else as `run_campaign`."""
     found: list[Round] = []
-    for action in ACTIONS:
 
-        def work(stage: Stage, stop: threading.Event, action: Action = action) -> None:
-            matrix = Matrix(stage, action, stop=stop, report=say)
-            found.extend(matrix.run_round() for _ in range(rounds))
+    def work(stage: Stage, stop: threading.Event) -> None:
+        matrix = Matrix(stage, stop=stop, report=say)
+        found.extend(matrix.run_round(action) for _ in range(rounds) for action in ACTIONS)
 
-        on_stage(work, say=say, keep=keep, build=partial(build_stage, action=action))
+    on_stage(work, say=say, keep=keep, build=build_stage)
     for line in report.round_lines(found):
         tell(line)
     answer(json.dumps(report.rounds_as_json(found)))

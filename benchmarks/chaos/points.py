@@ -5,10 +5,9 @@ all have fired. A point that nobody reaches is a finding: none can be forgotten.
 """
 
 import random
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,7 +24,6 @@ Action = Literal["kill", "drop"]
 ACTIONS: tuple[Action, ...] = ("kill", "drop")
 # Reached only while a send's fate is looked up.
 DOUBT_POINTS = frozenset(name for name in FAULT_POINTS if name.startswith("reconcile."))
-PRODUCT = ("api", "scheduler", "worker", "worker-2", "worker-3")
 WORKERS = 3
 CUSTOMERS = 24
 WRITE_EVERY_S = 0.25
@@ -45,6 +43,8 @@ TIMINGS = {
     # The gap sweep would find a doubtful send's echo before anybody has to look it up.
     "PARLEY_SILENCE_S": "3600",
     "PARLEY_RECONCILE_S": "3600",
+    "PARLEY_READ_BACK_S": "2",
+    "PARLEY_LEAD_S": "3.5",
 }
 
 
@@ -75,68 +75,58 @@ class Round:
         return self.verdict.kept and not (self.missed or self.unanswered or self.outstanding)
 
 
-def build_stage(directory: Path, action: Action, points: Iterable[str] = FAULT_POINTS) -> Stage:
-    """A stage whose processes carry the plan: each of the points once."""
-    marks = directory / MARKS
-    marks.mkdir(parents=True, exist_ok=True)
-    return Stage(
-        directory,
-        workers=WORKERS,
-        eager=True,
-        overrides={**TIMINGS, **plan_of(marks, action, points)},
-    )
-
-
-def plan_of(marks: Path, action: str, points: Iterable[str]) -> Mapping[str, str]:
-    """The environment of a plan that fires each point once, remembered in a folder."""
-    entries = ";".join(f"{point}={action}" for point in points)
-    return {"PARLEY_FAULT_PLAN": entries, "PARLEY_FAULT_DIR": str(marks)}
+def build_stage(directory: Path) -> Stage:
+    """A stage for the matrix; its processes carry no plan until a round gives them one."""
+    return Stage(directory, workers=WORKERS, eager=True, overrides=TIMINGS)
 
 
 class Matrix:
-    """Rounds on one stage; `run_round` may be called again."""
+    """Rounds on one stage, as many as wanted."""
 
     def __init__(
         self,
         stage: Stage,
-        action: Action,
         *,
         stop: threading.Event,
         report: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        self._stage = stage
-        self._action = action
+        self.stage = stage
         self._stop = stop
         self._report = report
         self._rng = random.Random(0)
         self._written: list[Written] = []
         self._rounds = 0
-        self._businesses: list[Business] = open_businesses(stage, 2)
-        self._customers: list[Customer] = invite(self._businesses[:1], CUSTOMERS)
-        self._doubter = invite(self._businesses[1:], 1, first=CUSTOMERS)[0]
-        self._ledgers = Ledgers(stage.environment, [b.tenant_id for b in self._businesses])
+        self._armed = 0
+        self.businesses: list[Business] = open_businesses(stage, 2)
+        self._customers: list[Customer] = invite(self.businesses[:1], CUSTOMERS)
+        self._doubter = invite(self.businesses[1:], 1, first=CUSTOMERS)[0]
+        self._ledgers = Ledgers(stage.environment, [b.tenant_id for b in self.businesses])
 
-    def run_round(self) -> Round:
+    def arm(self, action: str, points: Iterable[str]) -> None:
+        """Start the product anew under a plan that fires each of the points once."""
+        self._armed += 1  # a folder of its own: who is about to die may still fire in the last one
+        self.marks.mkdir(parents=True)
+        entries = ";".join(f"{point}={action}" for point in points)
+        self.stage.restart({"PARLEY_FAULT_PLAN": entries, "PARLEY_FAULT_DIR": str(self.marks)})
+
+    def run_round(self, action: Action) -> Round:
         """Write until every point has fired, wait for the end of everything, judge."""
         began = time.monotonic()
-        if self._rounds:
-            self._forget_marks()
+        self.arm(action, FAULT_POINTS)
         self._rounds += 1
         self._reach(set(FAULT_POINTS) - DOUBT_POINTS)
         self._reach_doubt()
-        calm_down([self._stage.waha, self._stage.other_waha], self._businesses)
-        outstanding = settle(self._stage, self._ledgers, len(self._written), stop=self._stop)
+        calm_down([self.stage.waha, self.stage.other_waha], self.businesses)
+        outstanding = settle(self.stage, self._ledgers, len(self._written), stop=self._stop)
         everybody = [*self._customers, self._doubter]
         found = Round(
-            self._action,
+            action,
             fired=self._fired(),
             verdict=verdict_on(self._written, everybody, self._ledgers),
             outstanding=outstanding,
             seconds=time.monotonic() - began,
         )
-        self._report(
-            f"{self._action} {self._rounds}: {len(found.fired)} points in {found.seconds:.0f} s"
-        )
+        self._report(f"{action} {self._rounds}: {len(found.fired)} points in {found.seconds:.0f} s")
         return found
 
     def _reach(self, points: set[str]) -> None:
@@ -157,16 +147,16 @@ class Matrix:
 
     def _doubt_a_send(self) -> None:
         """A send that WAHA takes without a word, and of which no webhook ever tells."""
-        waha = self._stage.other_waha
+        waha = self.stage.other_waha
         waha.add_fault({"service": "waha", "path": "/api/sendText", "drop": "after"})
         # Time to cut the webhooks off between the message and its reply's echo.
-        self._stage.waha.set_model("echo", delay_ms=DOUBT_DELAY_MS)
+        self.stage.waha.set_model("echo", delay_ms=DOUBT_DELAY_MS)
         self._write(self._doubter)
         deadline = time.monotonic() + DOUBT_S
         while self._arrived() < len(self._written) and time.monotonic() < deadline:
             time.sleep(0.05)
         waha.add_fault({"service": "webhook", "drop": "before", "times": None})
-        self._stage.waha.set_model("echo")
+        self.stage.waha.set_model("echo")
         while DOUBT_POINTS - self._fired() and time.monotonic() < deadline:
             attempt(self._ledgers.change(AGE_DOUBT))
             if self._stop.wait(WRITE_EVERY_S):
@@ -184,15 +174,9 @@ class Matrix:
         self._written.append(Written(token, customer.phone))
 
     def _fired(self) -> frozenset[str]:
-        return frozenset(mark.name for mark in self._marks.iterdir())
+        return frozenset(mark.name for mark in self.marks.iterdir())
 
     @property
-    def _marks(self) -> Path:
-        return self._stage.data_dir / MARKS
-
-    def _forget_marks(self) -> None:
-        """Begin anew: a process that lives remembers what it has passed, so all of them die."""
-        shutil.rmtree(self._marks)
-        self._marks.mkdir()
-        for name in PRODUCT:
-            self._stage.kill_soon(name)
+    def marks(self) -> Path:
+        """Where the points that have fired leave their names."""
+        return self.stage.data_dir / MARKS / str(self._armed)

@@ -22,7 +22,10 @@ def lines(outcome: Outcome) -> Iterator[str]:
     )
     yield f"  kills survived   {_counted(outcome.kills)}"
     yield f"  dispositions     {_counted(verdict.dispositions)}"
-    yield f"  bubbles shown    {verdict.visible}"
+    yield (
+        f"  credits spent    {verdict.spent_credits} for {verdict.visible} replies on phones,"
+        f" {verdict.unknown['shown']} of them unknown to us"
+    )
     yield f"  doubtful sends   settled by: {_counted(verdict.doubted)}"
     yield f"  unknown for good {_counted(verdict.unknown)}"
     yield f"  late deliveries  {verdict.overtaken} messages answered after later ones of theirs"
@@ -48,6 +51,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "drift": len(verdict.drift),
         "kills": outcome.kills.total(),
         "unknown": verdict.unknown.total(),
+        "unknown_shown": verdict.unknown["shown"],
+        "replies": verdict.visible,
+        "spent_credits": str(verdict.spent_credits),
         "dispositions": dict(verdict.dispositions),
         "kills_by_process": dict(outcome.kills),
         "doubtful_settled_by": dict(verdict.doubted),
@@ -74,20 +80,19 @@ def round_lines(rounds: Sequence[Round]) -> Iterator[str]:
 
 
 def rounds_as_json(rounds: Sequence[Round]) -> dict[str, Any]:
-    """The matrix's figures; each round judges all that was written on its stage up to its end."""
-    last = {each.action: each for each in rounds}
-    verdicts = [each.verdict for each in last.values()]
+    """The matrix's figures; the last round judges all that was written on the stage."""
+    last = rounds[-1].verdict if rounds else Verdict()
     return {
-        "messages": sum(v.dispositions.total() for v in verdicts),
-        "lost": sum(len(v.lost) for v in verdicts),
-        "doubled": sum(len(v.doubled) for v in verdicts),
-        "out_of_order": sum(len(v.out_of_order) for v in verdicts),
-        "drift": sum(len(v.drift) for v in verdicts),
+        "messages": last.dispositions.total(),
+        "lost": len(last.lost),
+        "doubled": len(last.doubled),
+        "out_of_order": len(last.out_of_order),
+        "drift": len(last.drift),
         "kills": sum(len(each.fired) for each in rounds if each.action == "kill"),
-        "unknown": sum(v.unknown.total() for v in verdicts),
+        "unknown": last.unknown.total(),
         "drops": sum(len(each.fired) for each in rounds if each.action == "drop"),
         "missed": sum(len(each.missed) for each in rounds),
-        "unanswered": sum(each.unanswered for each in last.values()),
+        "unanswered": rounds[-1].unanswered if rounds else 0,
         "seconds": round(sum(each.seconds for each in rounds), 1),
     }
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from app.cli.local.stack_environment import (
     simulator_environment,
 )
 from app.cli.local.supervisor import TICK_S
+from benchmarks.chaos.nursery import ForkedProcess, Nursery
 from benchmarks.chaos.outside import Outside
 
 VICTIMS = ("api", "worker", "worker-2", "scheduler", "redis", "postgres")
+PRODUCT_NAMES = ("api", "scheduler", "worker", "worker-2")
 KILL_WAIT_S = 20.0
 # WAHA's exponential retries (2, 4, 8 … s) and its waits for a session, shortened.
 RETRY_SCALE = 0.05
@@ -46,6 +48,8 @@ TIMINGS = {
     "PARLEY_SILENCE_S": "3",
     "PARLEY_RECONCILE_S": "20",
     "PARLEY_RECONCILE_CHECK_S": "2",
+    "PARLEY_READ_BACK_S": "2",
+    "PARLEY_LEAD_S": "3.5",
 }
 
 
@@ -57,8 +61,9 @@ def _silent(_line: str) -> None:
 class Stage:
     """A stack to do harm to. `start`, `watch` and `stop` belong to one thread, see `Session`.
 
-    `workers` counts the worker processes. `eager` starts dead extra workers again at once, where
-    the supervisor would wait for one that keeps dying. `overrides` win over `TIMINGS`.
+    `workers` counts the worker processes. `eager` starts dead extra workers again at once, forked
+    from one that is loaded, where the supervisor would wait for one that keeps dying. `overrides`
+    win over `TIMINGS`.
     """
 
     data_dir: Path
@@ -69,7 +74,8 @@ class Stage:
     stack: LocalStack = field(init=False)
     waha: Outside = field(init=False)
     other_waha: Outside = field(init=False)
-    _extra: list[ChildProcess] = field(default_factory=list)
+    _nursery: Nursery = field(default_factory=Nursery)
+    _extra: list[ForkedProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         addresses = Addresses(free_port(), free_port())
@@ -110,6 +116,8 @@ class Stage:
             )
         self.stack.start()
         self._start_other_waha()
+        if self.eager:
+            self._nursery.start()
         for number in range(2, self.workers + 1):
             self._start_worker(f"worker-{number}")
 
@@ -136,6 +144,7 @@ class Stage:
             process.request_stop()
         for process in self._extra:
             process.finish_stop(2.0)
+        self._nursery.close()
         self.stack.stop()
 
     def pid(self, name: str) -> int | None:
@@ -146,7 +155,7 @@ class Stage:
     def kill(self, name: str) -> bool:
         """SIGKILL a process; False when it is dead already and not started again yet."""
         pid = self.pid(name)
-        if pid is None or not _is_live_child(pid):
+        if pid is None or not _is_live_child(pid, {os.getpid(), self._nursery.pid}):
             return False
         try:
             os.kill(pid, signal.SIGKILL)
@@ -162,6 +171,18 @@ class Stage:
                 raise TimeoutError(f"{name} did not run within {KILL_WAIT_S:.0f} s")
             time.sleep(TICK_S)
 
+    def restart(self, changes: Mapping[str, str]) -> None:
+        """Kill the product's processes; they start again with some variables changed."""
+        watched = (s for s in self.stack.supervisor.services() if isinstance(s, ChildProcess))
+        processes: list[ChildProcess | ForkedProcess] = [
+            *(service for service in watched if service.name in PRODUCT_NAMES),
+            *self._extra,
+        ]
+        for process in processes:
+            process.change_environment(changes)
+        for process in processes:
+            self.kill_soon(process.name)
+
     def _start_other_waha(self) -> None:
         # fmt: off
         argv = [
@@ -174,19 +195,25 @@ class Stage:
         self.stack.supervisor.watch(process, group=OUTSIDE)
 
     def _start_worker(self, name: str) -> None:
-        process = self._process(name, [*PARLEY, "worker"], server_environment(self.environment))
-        process.spawn()
+        env = server_environment(self.environment)
         if self.eager:
-            self._extra.append(process)
+            log = self._log(name)
+            forked = ForkedProcess(self._nursery, name, ["worker"], env=env, log_path=log)
+            forked.spawn()
+            self._extra.append(forked)
         else:
+            process = self._process(name, [*PARLEY, "worker"], env)
+            process.spawn()
             self.stack.supervisor.watch(process, group=PRODUCT)
 
     def _process(self, name: str, argv: list[str], env: Mapping[str, str]) -> ChildProcess:
-        log_path = self.stack.data_dir / "logs" / f"{name}.log"
-        return ChildProcess(name, argv, env=env, log_path=log_path)
+        return ChildProcess(name, argv, env=env, log_path=self._log(name))
+
+    def _log(self, name: str) -> Path:
+        return self.stack.data_dir / "logs" / f"{name}.log"
 
 
-def _is_live_child(pid: int) -> bool:
+def _is_live_child(pid: int, parents: Collection[int | None]) -> bool:
     """Whether `pid` is a running child of ours: a number may have gone to a stranger since."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -194,4 +221,4 @@ def _is_live_child(pid: int) -> bool:
         return False
     # After the last ")" of the line come the state and the parent: "12 (name) S 34 …".
     state, parent = stat.rpartition(")")[2].split()[:2]
-    return int(parent) == os.getpid() and state not in {"Z", "X"}
+    return int(parent) in parents and state not in {"Z", "X"}

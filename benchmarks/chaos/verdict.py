@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from benchmarks.chaos.evidence import Evidence, Part, Received, Shown
 
@@ -24,6 +25,7 @@ class Verdict:
     `overtaken` counts answers against the order of writing that the world caused by delivering
     messages late; the product answers in the order in which it has them. `doubted` counts sends
     whose answer was lost, by the evidence that settled them; `unknown` those nothing settled.
+    `visible` replies on the phones cost `spent_credits`, one each; unknown ones cost nothing.
     """
 
     lost: list[str] = field(default_factory=list)
@@ -35,6 +37,7 @@ class Verdict:
     unknown: Counter[str] = field(default_factory=Counter)
     visible: int = 0
     overtaken: int = 0
+    spent_credits: Decimal | None = None
 
     @property
     def kept(self) -> bool:
@@ -46,17 +49,35 @@ def judge(written: Sequence[Written], evidence: Evidence) -> Verdict:
     """Hold what was written against what the product has and what the phones show."""
     received = {r.token: r for r in evidence.received}
     places = {phone: _places(shown) for phone, shown in evidence.phones.items()}
+    unknown = _unknown(evidence)
     return Verdict(
         lost=list(_lost(written, received, places)),
         doubled=list(_doubled(evidence)),
         out_of_order=list(_out_of_order(written, evidence.received, places)),
-        drift=list(evidence.findings),
+        drift=[*evidence.findings, *_wrongly_spent(evidence, unknown)],
         dispositions=Counter(r.disposition or "none" for r in evidence.received),
         doubted=Counter(_settled_by(p) for p in evidence.parts if _was_doubted(p)),
-        unknown=_unknown(evidence),
-        visible=sum(len(shown) for shown in evidence.phones.values()),
+        unknown=unknown,
+        visible=_visible(evidence),
         overtaken=_inversions(written, places),
+        spent_credits=evidence.spent_credits,
     )
+
+
+def _visible(evidence: Evidence) -> int:
+    return sum(len(shown) for shown in evidence.phones.values())
+
+
+def _wrongly_spent(evidence: Evidence, unknown: Counter[str]) -> Iterator[str]:
+    """A reply costs one credit where it was seen, unless nobody could tell that it was."""
+    if evidence.spent_credits is None:
+        return
+    shown = _visible(evidence)
+    if evidence.spent_credits != shown - unknown["shown"]:
+        yield (
+            f"{evidence.spent_credits} credits spent for {shown} replies on phones,"
+            f" {unknown['shown']} of them unknown to us"
+        )
 
 
 def _places(shown: Sequence[Shown]) -> dict[str, int]:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.cli.local.ports import free_port
 from app.core.db.engine import async_url
 from benchmarks.businesses import open_businesses
-from benchmarks.figures import Column, Report, median, process_cpu_s
+from benchmarks.figures import Column, Report, median
 from benchmarks.ingest.applications import EMPTY_PATH, READY_PATH, TYPICAL_PREFIX, Account, Base
+from benchmarks.ingest.consumption import Meter, Spent, spent
 from benchmarks.load import Plan, Result
 from benchmarks.servers import Servers, servers
 from benchmarks.webhooks import Number
@@ -34,7 +35,7 @@ class Scale:
     numbers: int = 20
     connections: int = 128
     duration_s: float = 2.0
-    rate_max: int = 8_000
+    rate_max: int = 16_000
 
     @property
     def requests_max(self) -> int:
@@ -48,7 +49,7 @@ class _Runs:
 
     saturated: dict[str, list[Result]] = field(default_factory=dict)
     half: list[Result] = field(default_factory=list)
-    cpu_us: list[float] = field(default_factory=list)
+    spent: dict[str, list[Spent]] = field(default_factory=dict)
 
     def rps(self, kind: str) -> list[float]:
         return [result.rps for result in self.saturated[kind]]
@@ -67,13 +68,14 @@ def measure(machine: Servers, runs: int, scale: Scale) -> Report:
         RuntimeError: an answered event is missing in the database, or a request was refused.
     """
     found = _Runs()
-    bench = _Bench(machine, scale, asyncio.run(_prepare(machine, scale.numbers)))
+    numbers = asyncio.run(_prepare(machine, scale.numbers))
+    bench = _Bench(machine, scale, numbers, Meter(machine))
     try:
         found.saturated["generator"] = [bench.measure("fixed")]
         for _ in range(runs):
             for kind in ("empty", "typical", "ours"):
                 found.saturated.setdefault(kind, []).append(bench.measure(kind))
-            found.cpu_us.append(bench.cpu_us)
+                found.spent.setdefault(kind, []).append(bench.spent)
             rate = found.saturated["ours"][-1].rps / 2
             found.half.append(bench.measure("ours", rate=rate))
     finally:
@@ -86,6 +88,7 @@ def _report(found: _Runs) -> Report:
     to_empty = [mine / other for mine, other in zip(ours, empty, strict=True)]
     to_typical = [mine / other for mine, other in zip(ours, typical, strict=True)]
     saturated = found.saturated["ours"]
+    empty_cpu, our_cpu = found.spent["empty"], found.spent["ours"]
     columns = [
         Column("empty handler, requests/s", empty),
         Column("typical handler, requests/s", typical),
@@ -96,7 +99,11 @@ def _report(found: _Runs) -> Report:
         Column("p99 at saturation, ms", [r.p99_ms for r in saturated]),
         Column("p50 at half load, ms", [r.p50_ms for r in found.half]),
         Column("p99 at half load, ms", [r.p99_ms for r in found.half], "< 50"),
-        Column("our server's CPU, µs/request", found.cpu_us),
+        Column("CPU of the empty handler's server, µs/request", [c.server_us for c in empty_cpu]),
+        Column("CPU of our server, µs/request", [c.server_us for c in our_cpu]),
+        Column("… of PostgreSQL for ours", [c.postgres_us for c in our_cpu]),
+        Column("… of Redis for ours", [c.redis_us for c in our_cpu]),
+        Column("… of the load generator for ours", [c.generator_us for c in our_cpu]),
     ]
     ceiling = found.saturated["generator"][0].rps
     figures = {
@@ -107,6 +114,11 @@ def _report(found: _Runs) -> Report:
         "ratio_to_typical": median(to_typical),
         "p99_half_load_ms": median(r.p99_ms for r in found.half),
         "generator_rps": ceiling,
+        "empty_cpu_us": median(c.server_us for c in empty_cpu),
+        "ours_cpu_us": median(c.server_us for c in our_cpu),
+        "postgres_cpu_us": median(c.postgres_us for c in our_cpu),
+        "redis_cpu_us": median(c.redis_us for c in our_cpu),
+        "generator_cpu_us": median(c.generator_us for c in our_cpu),
     }
     total = sum(r.accepted for r in [*saturated, *found.half])
     notes = [
@@ -126,7 +138,8 @@ class _Bench:
     machine: Servers
     scale: Scale
     numbers: list[Number]
-    cpu_us: float = 0.0
+    meter: Meter
+    spent: Spent = field(default_factory=Spent)
     _running: dict[str, tuple[int, int]] = field(default_factory=dict)
     _rounds: int = 0
 
@@ -139,9 +152,9 @@ class _Bench:
         asyncio.run(_execute(self.machine, _CLEAR))
         pid = self._running[kind][0]
         plan = self._plan(kind, rate)
-        cpu_s = process_cpu_s(pid)
+        before = self.meter.read(pid)
         result = generate(plan)
-        self.cpu_us = (process_cpu_s(pid) - cpu_s) / max(1, result.accepted) * 1e6
+        self.spent = spent(before, self.meter.read(pid), result)
         self._verify(kind, result)
         return result
 

@@ -1,4 +1,4 @@
-"""The twelve invariants of the ledger, each one SQL statement over one tenant.
+"""The invariants of the ledger, each one SQL statement over one tenant.
 
 Every statement returns the rows that break its rule as ``(table, row, detail)``. Being one
 statement it sees one snapshot, and each ledger call is one commit, so a busy tenant can be
@@ -304,6 +304,23 @@ where coalesce(w.head_hash, '') <> coalesce((
 """,  # noqa: S608
 )
 
+DAY_COUNTED = Invariant(
+    13,
+    "the day that the caps count is what was held and charged on it",
+    """
+select 'wallets', w.tenant_id::text, format('day_ucr is %s, holds of that day are %s', w.day_ucr,
+    h.sum)
+from wallets w
+cross join lateral (
+    select coalesce(sum(case when state = 'pending' then amount_ucr else captured_ucr end), 0)
+        as sum
+    from credit_holds
+    where tenant_id = w.tenant_id and created_at >= w.day_from
+) h
+where w.tenant_id = :tenant_id and w.day_ucr <> h.sum
+""",
+)
+
 INVARIANTS = (
     WALLET_CONSERVED,
     LOTS_ARE_THE_WALLET,
@@ -317,4 +334,5 @@ INVARIANTS = (
     REFUNDS_ONCE,
     GRANTS_ONCE,
     CHAIN_INTACT,
+    DAY_COUNTED,
 )

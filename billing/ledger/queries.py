@@ -57,10 +57,11 @@ where w.tenant_id = any(:tenant_ids)
 """)
 
 
-def _prices(condition: str) -> TextualSelect:
+def prices(condition: str) -> TextualSelect:
+    """Select versions of the price list that meet a condition (SQL of ours)."""
     columns = (
         "id, valid_from, valid_until, per_reply_ucr, per_1k_tokens, per_audio_minute_ucr,"
-        " per_page_ucr"
+        " per_page_ucr, provider_prices"
     )
     return text(f"select {columns} from price_versions where {condition}").columns(  # noqa: S608
         column("id"),
@@ -70,11 +71,12 @@ def _prices(condition: str) -> TextualSelect:
         column("per_1k_tokens", JSONB),
         column("per_audio_minute_ucr"),
         column("per_page_ucr"),
+        column("provider_prices", JSONB),
     )
 
 
-CURRENT_PRICES: Final[TextualSelect] = _prices(
+CURRENT_PRICES: Final[TextualSelect] = prices(
     "valid_from <= now() and (valid_until is null or valid_until > now())"
 )
 
-PRICES_BY_ID: Final[TextualSelect] = _prices("id = :id")
+PRICES_BY_ID: Final[TextualSelect] = prices("id = :id")

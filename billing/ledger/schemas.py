@@ -18,6 +18,14 @@ class HoldVerdict(StrEnum):
     CONFLICT = "conflict"
     BLOCKED = "blocked"
     INSUFFICIENT = "insufficient"
+    DAILY_CAP = "daily_cap"
+    CONTACT_CAP = "contact_cap"
+    STOPPED = "stopped"
+
+    @property
+    def capped(self) -> bool:
+        """True when the tenant's own caps refused it, and not a lack of credits."""
+        return self in {HoldVerdict.DAILY_CAP, HoldVerdict.CONTACT_CAP, HoldVerdict.STOPPED}
 
 
 class CloseVerdict(StrEnum):
@@ -59,6 +67,7 @@ class HoldRequest:
         job_id: the turn. A job has at most one hold that is pending or captured.
         amount_ucr: 0 for a free job, which then costs nothing but is still on record.
         created_by: the process or person that asks, e.g. ``worker``.
+        contact_id: whom the reply is for; None is not counted against the cap per contact.
     """
 
     tenant_id: UUID
@@ -68,11 +77,16 @@ class HoldRequest:
     price_version_id: int
     created_by: str
     request_id: str | None = None
+    contact_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HoldOutcome:
-    """Answer to a hold request; ``state`` is the hold's own when it existed before."""
+    """Answer to a hold request.
+
+    ``state`` is the hold's own when it existed before, and ``now`` when it was this request
+    that made the auto-stop fall.
+    """
 
     tenant_id: UUID
     hold_id: UUID

@@ -8,7 +8,7 @@ rather than several: wallets are locked in the order of tenant ids, so batches c
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
@@ -111,7 +111,11 @@ async def _batch(
         return []
     if len(requests) > BATCH_ITEMS_MAX:
         raise ValueError(f"a batch has at most {BATCH_ITEMS_MAX} items, not {len(requests)}")
-    items = json.dumps([asdict(r) for r in requests], default=_as_text)
+    # Not asdict(): it copies deeply, and that took longer than all else on this side.
+    names = [field.name for field in fields(requests[0])]
+    items = json.dumps(
+        [{name: getattr(r, name) for name in names} for r in requests], default=_as_text
+    )
     rows = await connection.execute(statement, {"items": items})
     return [(tenant_id, hold_id, *_split(outcome)) for tenant_id, hold_id, outcome in rows]
 

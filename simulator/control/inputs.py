@@ -47,7 +47,7 @@ class MessageInput(msgspec.Struct, forbid_unknown_fields=True):
 class FaultInput(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /_sim/faults`."""
 
-    service: Literal["waha", "openai", "resend", "sentry", "upstash", "webhook"]
+    service: Literal["waha", "openai", "resend", "sentry", "stripe", "upstash", "webhook"]
     path: str = "*"
     status: int | None = None
     headers: dict[str, str] = {}

@@ -9,12 +9,13 @@ from simulator.control import inputs
 from simulator.control.inputs import refuse
 from simulator.faults import SERVICES, Fault
 from simulator.http import HttpError, Request, Response, Router, json_response
+from simulator.stripe.control import StripeControl
 from simulator.waha.sessions import NAME_PATTERN, Session
 from simulator.waha.traffic import Writing
 from simulator.world import World
 
 RETRY_SCALE_MAX = 100.0
-_NOT_BUILT = ("twilio", "stripe")
+_NOT_BUILT = ("twilio",)
 _INLINE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/")
 
 
@@ -56,7 +57,7 @@ class Control:
         router.add("POST", "/_sim/clock", self.set_clock)
         router.add("GET", "/_sim/media/{key}", self.media)
         router.add("GET", "/_sim/live", self.live)
-        router.add("GET POST", "/_sim/stripe/events", _not_built)
+        StripeControl(self._world.stripe).register(router)
 
     async def handle(self, request: Request) -> Response:
         """Answer one call of the control."""
@@ -293,10 +294,6 @@ class Control:
             names = [s.name for s in self._world.waha.sessions.all()]
             raise HttpError(404, {"error": f"there is no session {name!r}; there are {names}"})
         return session
-
-
-async def _not_built(_: Request) -> Response:
-    raise HttpError(501, {"error": "this control is not built yet"})
 
 
 def _refuse_unbuilt(service: Any) -> None:

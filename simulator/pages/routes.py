@@ -6,8 +6,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from simulator.http import Headers, Request, Response, Router, text_response
+from simulator.http import Headers, HttpError, Request, Response, Router, text_response
 from simulator.pages.strings import phone_strings
+from simulator.stripe.pages import StripePages
 from simulator.world import World
 
 _FOLDER = Path(__file__).parent
@@ -22,9 +23,10 @@ PAGE_POLICY = (
     " media-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
 )
-# An e-mail is somebody's HTML: no scripts, nothing from elsewhere, and no way out of its frame.
+# An e-mail is somebody's HTML: no scripts, nothing from elsewhere; links open in a new tab.
 MAIL_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none';"
+    " style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 )
 # A number reserved for fiction, for the first visit.
 FIRST_CUSTOMER = "12025550147"
@@ -56,6 +58,7 @@ class Pages:
         self._router.add("GET HEAD", "/", self.phone)
         self._router.add("GET HEAD", "/mail", self.mail)
         self._router.add("GET", "/mail/{id}/html", self.mail_html)
+        StripePages(world.stripe, self._page).register(self._router)
         for path in self._static:
             self._router.add("GET HEAD", path, self.static)
         self._router.add("GET", "/favicon.ico", self.icon)
@@ -65,7 +68,10 @@ class Pages:
         handler, _ = self._router.find(request)
         if handler is None:
             return self._page("missing.html", status=404)
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except HttpError:
+            return self._page("missing.html", status=404)
         if request.method == "HEAD":
             response.body = b""
         return response
@@ -87,7 +93,8 @@ class Pages:
         if mail is None or not mail["html"]:
             return self._page("missing.html", status=404)
         headers = [*_COMMON, ("content-security-policy", MAIL_POLICY)]
-        return text_response(str(mail["html"]), "text/html", headers=headers)
+        html = str(mail["html"]).replace("<head>", '<head><base target="_blank">', 1)
+        return text_response(html, "text/html", headers=headers)
 
     async def static(self, request: Request) -> Response:
         """Styles, scripts and the icon."""

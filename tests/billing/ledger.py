@@ -52,7 +52,9 @@ class Ledger:
         async with self.db.system() as connection:
             return await service.grant(connection, request)
 
-    def holding(self, amount_ucr=CREDIT, *, hold_id=None, job_id=None) -> HoldRequest:
+    def holding(
+        self, amount_ucr=CREDIT, *, hold_id=None, job_id=None, contact_id=None
+    ) -> HoldRequest:
         return HoldRequest(
             tenant_id=self.tenant_id,
             hold_id=hold_id or uuid4(),
@@ -61,6 +63,7 @@ class Ledger:
             price_version_id=1,
             created_by="test",
             request_id="req_test",
+            contact_id=contact_id,
         )
 
     def closing(self, hold_id, captured_ucr, **more) -> CloseRequest:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -77,3 +78,71 @@ async def test_verify_says_proved_or_names_the_row(environment, database, ledger
     assert answer["ok"] is False
     found = [(f["table"], f["row"], f["invariant"]) for f in answer["tenants"][0]["findings"]]
     assert ("journal", "seq 1", 12) in found
+
+
+async def test_caps_are_shown_changed_and_switched_off(environment, ledger, capsys):
+    tenant = ("--tenant", str(ledger.tenant_id))
+    assert await parley("caps", *tenant, "--daily", "2.5", "--contact", "9", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["daily"], shown["contact_replies_per_day"]) == ("2.5", 9)
+    assert shown["auto_stop_per_hour"] is None
+    assert await parley("caps", *tenant, "--daily", "off", "--auto-stop", "100") == 0
+    words = capsys.readouterr().out
+    assert "Credits a day: no cap; 0 used today." in words
+    assert "Auto-stop: above 100 credits an hour." in words
+    assert await parley("caps", *tenant, "--daily", "many") == 2
+    assert "--daily: 'many' is not a number of credits" in capsys.readouterr().err
+
+
+async def test_prices_are_scheduled_listed_and_withdrawn(environment, ledger, capsys):
+    words = ("price", "schedule", "--from", "2999-01-01T00:00:00+00:00", "--reply", "2")
+    tokens = ("--tokens", "*:0.001:0.004", "--provider", "gpt-x:0.15:0.6")
+    assert await parley(*words, *tokens, "--json") == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["per_1k_tokens"] == {"*": {"input": "0.001", "output": "0.004"}}
+    assert made["provider_usd_per_1m_tokens"] == {"gpt-x": {"input": "0.15", "output": "0.6"}}
+    assert await parley("prices") == 0
+    newest, first = capsys.readouterr().out.splitlines()
+    assert "2 a reply; 1 000 tokens of any other model 0.001 in, 0.004 out" in newest
+    assert first.startswith("1  from 2000-01-01T00:00:00+00:00 until 2999-01-01")
+    assert await parley(*words) == 1
+    assert "Version 2 is scheduled" in capsys.readouterr().err
+    assert await parley("price", "withdraw", "2") == 0
+    assert await parley("price", "withdraw", "2") == 1
+    assert await parley("prices", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out.splitlines()[-1])["prices"]) == 1
+
+
+async def test_prices_that_cannot_be_are_wrong_usage(environment, capsys):
+    for words, said in (
+        (("--from", "soon", "--reply", "1"), "'soon' is not a moment"),
+        (("--from", "2020-01-01T00:00:00Z", "--reply", "1"), "in the future only"),
+        (
+            ("--from", "2999-01-01T00:00:00Z", "--reply", "1", "--tokens", "m"),
+            "--tokens 'm' is not MODEL:IN:OUT",
+        ),
+    ):
+        assert await parley("price", "schedule", *words) == 2
+        assert said in capsys.readouterr().err
+
+
+async def test_a_statement_is_printed_as_csv_and_json(environment, ledger, capsys):
+    await ledger.grant(2 * CREDIT)
+    await ledger.charge(CREDIT, CREDIT)
+    month = f"{datetime.now(UTC):%Y-%m}"
+    words = ("statement", "--tenant", str(ledger.tenant_id), "--month", month)
+    assert await parley(*words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("time,kind,amount,balance,turn_id")
+    assert [line.split(",")[1] for line in lines[1:]] == ["opening", "grant", "capture", "closing"]
+    assert await parley(*words, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["closing"] == "1"
+    assert await parley("statement", "--tenant", str(ledger.tenant_id), "--month", "May") == 2
+    assert "write it like 2026-11" in capsys.readouterr().err
+
+
+async def test_verify_misses_the_reply_of_a_charge_without_one(environment, ledger, capsys):
+    await ledger.grant(CREDIT)
+    await ledger.charge(CREDIT, CREDIT)
+    assert await parley("verify") == 1
+    assert "0 accepted replies belong to this charge" in capsys.readouterr().out

@@ -2,13 +2,18 @@
 
 import asyncio
 import itertools
+import os
+import signal
 import time
 from collections.abc import Iterator
+from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 import redis
 
+from app.cli.local.process import process_exists
 from benchmarks.chaos.businesses import open_businesses
 from benchmarks.chaos.stage import Stage
 from tests.chaos.scene import Scene
@@ -16,10 +21,11 @@ from tests.chaos.stages import running
 from tests.fixtures.waha import WahaSession, encode
 from tests.worlds import signed
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("situations")]
 
 EXTRA_MAX_S = 10.0
 LEASE_S = 4.0
+WITHIN_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +121,55 @@ def test_a_killed_worker_s_turns_go_on(scene: Scene):
     scene.until(lambda: all(map(scene.answered, customers)), "all are answered")
     assert time.monotonic() - killed_at <= LEASE_S + 5
     scene.verdict()
+
+
+def test_a_stopped_worker_s_turns_are_claimed_within_a_second_more(scene: Scene):
+    """SIGTERM in the middle of model calls: it is gone in a second, and another has its turns."""
+    customers = scene.invite(12)
+    scene.stage.waha.set_model("echo", delay_ms=2_500)
+    try:
+        calls = _model_calls(scene)
+        for customer in customers:
+            scene.write(customer)
+        scene.until(lambda: _model_calls(scene) >= calls + 12, "all are with the model")
+    finally:
+        scene.stage.waha.set_model("echo")
+    pids = [pid for name in ("worker", "worker-2") if (pid := scene.stage.pid(name))]
+    pid, turns = max(((pid, _turns_of(scene, pid)) for pid in pids), key=lambda p: len(p[1]))
+    assert turns
+    began = time.monotonic()
+    os.kill(pid, signal.SIGTERM)
+    scene.until(lambda: not process_exists(pid), "it has ended", wait_s=5)
+    assert time.monotonic() - began <= WITHIN_S
+    scene.until(lambda: not _unclaimed(scene, turns), "all are claimed", wait_s=5)
+    assert time.monotonic() - began <= 2 * WITHIN_S
+    scene.verdict()
+
+
+def _turns_of(scene: Scene, pid: int) -> list[tuple[UUID, int]]:
+    """The turns that a worker process has leased, with their epochs."""
+    found = _rows(
+        scene, "select id, lease_epoch from turns where lease_owner like $1", f"worker:%:{pid}:%"
+    )
+    return [(row["id"], row["lease_epoch"]) for row in found]
+
+
+def _unclaimed(scene: Scene, turns: list[tuple[UUID, int]]) -> int:
+    """How many of the turns nobody has taken since, and did not end either."""
+    left = "select id, lease_epoch from turns where id = any($1::uuid[]) and finished_at is null"
+    now = {row["id"]: row["lease_epoch"] for row in _rows(scene, left, [id_ for id_, _ in turns])}
+    return sum(now.get(id_) == epoch for id_, epoch in turns)
+
+
+def _rows(scene: Scene, sql: str, value: object) -> list[asyncpg.Record]:
+    async def fetch() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(scene.stage.environment["DATABASE_SYSTEM_URL"])
+        try:
+            return list(await connection.fetch(sql, value))
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
 
 
 def _model_calls(scene: Scene) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -35,8 +36,10 @@ def verdict(
     shown: Sequence[Shown] = PHONES[PHONE],
     parts: Sequence[Part] = PARTS,
     findings: Sequence[str] = (),
+    spent: int | None = None,
 ) -> Verdict:
-    return judge(WRITTEN, Evidence(received, parts, {PHONE: shown}, findings))
+    credits_ = None if spent is None else Decimal(spent)
+    return judge(WRITTEN, Evidence(received, parts, {PHONE: shown}, findings, credits_))
 
 
 def test_what_was_promised_is_no_finding():
@@ -107,6 +110,17 @@ def test_messages_that_came_late_are_counted_but_not_blamed():
 
 def test_credits_that_do_not_add_up_are_drift():
     assert not verdict(findings=["a charge without a reply"]).kept
+
+
+@pytest.mark.parametrize(("spent", "kept"), [(2, True), (1, False), (3, False)])
+def test_every_reply_that_was_seen_costs_one_credit(spent, kept):
+    assert verdict(spent=spent).kept == kept
+
+
+@pytest.mark.parametrize(("spent", "kept"), [(1, True), (2, False)])
+def test_a_reply_that_nobody_can_prove_costs_nothing(spent, kept):
+    parts = [PART, replace(PARTS[1], state="unknown")]
+    assert verdict(parts=parts, spent=spent).kept == kept
 
 
 def test_doubtful_sends_are_told_by_what_settled_them():

@@ -24,6 +24,7 @@ SECRETS = {
         "METRICS_TOKEN",
         "WAHA_API_KEY",
         "RESEND_API_KEY",
+        "STRIPE_WEBHOOK_SECRET",
     )
 }
 TENANT = DemoTenant(
@@ -59,6 +60,7 @@ def test_everything_points_at_the_simulator() -> None:
     assert values["OPENAI_BASE_URL"] == "http://127.0.0.1:8901/v1"
     assert values["OPENAI_API_KEY"] == "simulator"
     assert values["RESEND_API_URL"] == "http://127.0.0.1:8901/resend"
+    assert values["STRIPE_API_URL"] == "http://127.0.0.1:8901/stripe"
     assert values["SENTRY_DSN"] == "http://public@127.0.0.1:8901/sentry/1"
     assert values["APP_URL"] == "http://127.0.0.1:8001"
     assert values["OUTBOUND_ALLOW_CIDRS"] == "127.0.0.0/8,::1/128"
@@ -86,6 +88,8 @@ def test_servers_never_get_the_owner_nor_the_simulator_our_secrets() -> None:
         "WAHA_API_KEY",
         "REDIS_URL",
         "PYTHONUNBUFFERED",
+        "SIMULATOR_STRIPE_WEBHOOK_URL",
+        "SIMULATOR_STRIPE_WEBHOOK_SECRET",
     }
 
 

@@ -10,17 +10,77 @@ from tests.engine.conftest import bench
 
 __all__ = ["bench"]
 pytestmark = pytest.mark.anyio
-PLATFORM = {"process_heartbeats", "leases"}
+PLATFORM = {
+    "process_heartbeats",
+    "leases",
+    "mails",
+    "stripe_events",
+    "top_up_packages",
+    "account_tokens",
+    "recovery_codes",
+    "passkeys",
+    "passkey_challenges",
+    "account_log",
+}
 # Filled by what a conversation does not touch: refunds; and what the dashboard will write.
 _FILL = (
     "insert into process_heartbeats (instance, service) values ('x', 'worker')",
     "insert into leases (name, owner, until) values ('x', 'y', now())",
 )
 _FILL_TENANT = (
+    (
+        "insert into credit_minutes (tenant_id, slot, minute, amount_ucr)"
+        " values ($1, 0, date_trunc('hour', now()), 1)"
+    ),
+    (
+        "insert into ledger_proofs (tenant_id, night, outcome, figures)"
+        " values ($1, current_date, 'proved', '{}')"
+    ),
+    "insert into billing_profiles (tenant_id, legal_name) values ($1, 'Harbour Bakery Ltd')",
+    (
+        "insert into subscriptions (tenant_id, plan_code, anchor_at, period_start, period_end)"
+        " select id, plan_code, now(), now(), now() + interval '1 month' from tenants where id = $1"
+    ),
+    (
+        "with p as (insert into payments (tenant_id, id, kind, price_minor, currency, created_by)"
+        " values ($1, gen_random_uuid(), 'top_up', 2000, 'EUR', 'x') returning id)"
+        " insert into payment_reversals (tenant_id, id, payment_id, kind, provider_ref,"
+        " amount_minor, clawed_ucr, state)"
+        " select $1, gen_random_uuid(), id, 'refund', 'x', 0, 0, 'applied' from p"
+    ),
+    (
+        "insert into credit_requests (tenant_id, id, kind, source, amount_ucr, reason,"
+        " needs_approval, requested_by)"
+        " values ($1, gen_random_uuid(), 'grant', 'promo', 1, 'welcome', false, 'x')"
+    ),
+    "insert into balance_marks (tenant_id, percent, base_ucr) values ($1, 100, 1)",
     "insert into assistant_profiles (tenant_id, persona) values ($1, 'Kind')",
     (
         "insert into question_answers (tenant_id, id, question, answer)"
         " values ($1, gen_random_uuid(), 'Open?', 'Yes')"
+    ),
+    (
+        "with u as (insert into users (id, email, name) values"
+        " (gen_random_uuid(), gen_random_uuid() || '@example.org', 'Ada') returning id)"
+        " insert into memberships (tenant_id, user_id, role) select $1, id, 'owner' from u"
+    ),
+    (
+        "insert into invitations (tenant_id, id, email, role, token_hash, invited_by, expires_at)"
+        " values ($1, gen_random_uuid(), 'b@example.org', 'agent',"
+        " decode(md5(random()::text), 'hex'), gen_random_uuid(), now())"
+    ),
+    (
+        "insert into api_keys (tenant_id, id, public_id, name, secret_hash, scopes)"
+        " values ($1, gen_random_uuid(), md5(random()::text), 'Shop', '', '{read}')"
+    ),
+    (
+        "insert into phone_codes (tenant_id, id, channel_id, purpose, phone_hash, code_hash,"
+        " expires_at) values"
+        " ($1, gen_random_uuid(), gen_random_uuid(), 'identity', 'p', 'c', now())"
+    ),
+    (
+        "insert into consents (tenant_id, id, user_id, kind, version)"
+        " values ($1, gen_random_uuid(), gen_random_uuid(), 'terms', '1')"
     ),
 )
 

@@ -34,12 +34,17 @@ async def sending(world: World, shop: Shop, text: str, *, state: str = "sending"
     """Answer the waiting turn up to the moment where WAHA has been called."""
     turn = await claim_turn(world, shop)
     async with world.db.system() as connection:
-        send_id = await queue(connection, turn, Outgoing(bubbles=[text]))
+        queued = await queue(
+            connection,
+            shop.tenant_id,
+            {turn: Outgoing(bubbles=[text])},
+            answer_max_age_s=world.settings.timings.answer_max_age_s,
+        )
     await world.run("update turns set state = 'sending' where id = $1", turn.id)
     row = await world.one(
-        "update send_parts set state = $2, started_at = now(), attempts = 1 where send_id = $1"
+        "update send_parts set state = $2, started_at = now(), attempts = 1 where id = $1"
         " returning id, client_message_id",
-        send_id,
+        queued[turn.id][0].id,
         state,
     )
     return Part(row["id"], row["client_message_id"])

@@ -7,12 +7,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.core import faults, ids
+from app.core import redis as redis_connections
 from app.core.config import Limits
 from app.core.errors import UnavailableError
+from app.core.limits import transports
 from app.core.limits.limiter import SharedLimiter
+from app.core.limits.policies import hook
+from app.core.limits.transports import RedisTransport
+from app.core.limits.types import Check
 from app.messaging.ingest import group_commit
-from app.messaging.ingest.group_commit import Delivery, GroupCommit, Receipt
-from tests.worlds import Shop, World
+from app.messaging.ingest.group_commit import GroupCommit, Receipt
+from app.messaging.ingest.storing import Delivery
+from tests.worlds import Shop, World, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +36,14 @@ class CountingBell:
 @pytest.fixture
 def bell() -> CountingBell:
     return CountingBell()
+
+
+@pytest.fixture
+def patient_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the store 10 s, so that a busy machine does not turn to its own buckets."""
+    monkeypatch.setattr(redis_connections, "CONNECT_TIMEOUT_S", 10.0)
+    monkeypatch.setattr(redis_connections, "DECISION_TIMEOUT_S", 10.0)
+    monkeypatch.setattr(transports, "DECISION_TIMEOUT_S", 10.0)
 
 
 @pytest.fixture
@@ -137,3 +151,52 @@ async def test_a_caller_that_goes_away_takes_nobody_with_it(
     await asyncio.sleep(0)
     gone.cancel()
     assert await stays == Receipt(fresh=True)
+
+
+async def test_enough_that_wait_do_not_wait_for_a_slow_commit(
+    world: World, ingest: GroupCommit, shop: Shop
+) -> None:
+    await world.run("begin")
+    try:
+        await world.run("lock table inbox in exclusive mode")
+        first = asyncio.create_task(submit_all(ingest, delivery(shop, "first")))
+        await eventually(lambda: waiting_for_locks(world, 1), "the first batch's commit")
+        few = asyncio.create_task(submit_all(ingest, delivery(shop, "few")))
+        await asyncio.sleep(0)
+        assert await waiting_for_locks(world, 1)
+        company = [delivery(shop, f"{n}") for n in range(group_commit.COMPANY_MIN)]
+        many = asyncio.create_task(submit_all(ingest, *company))
+        await eventually(lambda: waiting_for_locks(world, 2), "the second batch's commit")
+    finally:
+        await world.run("rollback")
+    found = [r for task in (first, few, many) for r in await task]
+    assert found == [Receipt(fresh=True)] * (2 + group_commit.COMPANY_MIN)
+    assert len(await world.outcomes(shop)) == len(found)
+
+
+async def test_a_channels_sum_is_refused_only_where_each_alone_would_be(
+    world: World, bell: CountingBell, shop: Shop, redis_server_url: str, patient_calls: None
+) -> None:
+    limiter = SharedLimiter(RedisTransport(redis_server_url))
+    limits = Limits(hook_per_min=1, hook_burst=7)
+    ingest = GroupCommit(world.db, limiter, bell, limits)
+    found = await submit_all(ingest, *(delivery(shop, f"{n}") for n in range(20)))
+    receipts = [r for r in found if isinstance(r, Receipt)]
+    assert [r.refusal is None for r in receipts] == [True] * 7 + [False] * 13
+    alone = await limiter.decide([Check(hook(limits), str(shop.channel_id))])
+    refusal = receipts[-1].refusal
+    assert refusal is not None
+    assert (refusal.policy, refusal.limit, refusal.remaining) == ("hook", 1, 0)
+    assert abs(refusal.retry_after_s - alone.retry_after_s) < 30
+    assert len(await world.outcomes(shop)) == 7
+    await ingest.close()
+    await limiter.close()
+
+
+async def waiting_for_locks(world: World, count: int) -> bool:
+    """Whether so many statements of this database wait for a table lock."""
+    found = await world.column(
+        "select count(*) from pg_locks where not granted and database ="
+        " (select oid from pg_database where datname = current_database())"
+    )
+    return found == [count]

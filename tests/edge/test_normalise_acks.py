@@ -43,7 +43,14 @@ async def test_in_one_batch_the_highest_counts(
 
 @pytest.mark.parametrize(
     ("order", "state"),
-    [((-1,), "failed"), ((1, -1), "failed"), ((2, -1), "delivered"), ((-1, -1), "failed")],
+    [
+        ((-1,), "failed"),
+        ((1, -1), "failed"),
+        ((-1, 1), "failed"),
+        ((2, -1), "delivered"),
+        ((-1, 2), "delivered"),
+        ((-1, -1), "failed"),
+    ],
     ids=str,
 )
 async def test_an_error_counts_until_a_device_has_it(

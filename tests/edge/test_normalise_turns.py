@@ -103,6 +103,22 @@ async def test_typing_lets_a_turn_wait_up_to_the_cap(world: World, api: Api, pat
     assert (await world.turns(patient))[0]["due_s"] == pytest.approx(CAP_S, abs=0.01)
 
 
+async def test_media_is_given_twice_the_time_up_to_the_cap(
+    world: World, api: Api, patient: Shop
+) -> None:
+    waha = patient.waha()
+    await api.accept(patient, waha.media())
+    await world.drain()
+    assert (await world.turns(patient))[0]["due_s"] == pytest.approx(2 * IDLE_S, abs=2)
+    await api.accept(patient, waha.message("This one, please."))
+    await world.drain()
+    assert (await world.turns(patient))[0]["due_s"] == pytest.approx(IDLE_S, abs=2)
+    await world.age(CAP_S - IDLE_S)
+    await api.accept(patient, waha.media())
+    await world.drain()
+    assert (await world.turns(patient))[0]["due_s"] == pytest.approx(CAP_S, abs=2)
+
+
 async def test_a_claimed_turn_is_not_joined(world: World, api: Api, patient: Shop) -> None:
     waha = patient.waha()
     await api.accept(patient, waha.message("first"))

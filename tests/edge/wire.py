@@ -1,7 +1,8 @@
 """Requests byte by byte, for what an HTTP client would not let pass."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 ANSWER_S = 20.0
@@ -32,6 +33,31 @@ def chunked(body: bytes, size: int = 7) -> bytes:
     """Write a body in chunks."""
     pieces = [body[i : i + size] for i in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A connection that is kept: one request after the other."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, port: int) -> "AsyncIterator[Wire]":
+        """Connect, and hang up at the end."""
+        wire = cls(*await asyncio.open_connection("127.0.0.1", port))
+        try:
+            yield wire
+        finally:
+            wire.writer.transport.abort()
+
+    async def ask(self, data: bytes) -> Answer:
+        """Send a request, read its answer."""
+        async with asyncio.timeout(ANSWER_S):
+            self.writer.write(data)
+            await self.writer.drain()
+            return await _read(self.reader, bodiless=False)
 
 
 async def exchange(port: int, data: bytes) -> Answer:

@@ -12,6 +12,7 @@ from app.core import ids
 from app.core.config import Settings
 from app.core.limits.limiter import build_limiter
 from app.core.limits.types import Limiter
+from app.messaging.charges import PROOF
 from app.messaging.ingest.group_commit import Delivery, GroupCommit
 from app.messaging.ingest.normalise import drain_once
 from app.messaging.turns.claiming import claim
@@ -278,4 +279,5 @@ class Bench:
         """`parley credits verify` over every tenant."""
         async with self.database.db.system() as connection:
             for tenant_id in await tenant_ids(connection):
-                assert (await verify_tenant(connection, tenant_id)).findings == ()
+                proof = await verify_tenant(connection, tenant_id, invariants=PROOF)
+                assert proof.findings == ()

@@ -55,9 +55,11 @@ class ScriptedAnswerer:
     script: list[Step] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
 
-    async def prepare(self, connection: AsyncConnection, question: Question) -> Prepared:
+    async def prepare(
+        self, connection: AsyncConnection, questions: Sequence[Question]
+    ) -> list[Prepared]:
         del connection
-        return Prepared(MODEL, 100, 50, question)
+        return [Prepared(MODEL, 100, 50, question) for question in questions]
 
     async def answer(self, prepared: Prepared) -> Answer:
         question: Question = prepared.prompt

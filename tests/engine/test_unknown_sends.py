@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.core.observability.metrics import SENDS
 from tests.engine.bench import Bench
 from tests.engine.ports import ProcessGone, says, waha_refuses
 
@@ -86,11 +87,16 @@ async def test_after_a_day_the_hold_is_released_and_it_stays_unknown(bench: Benc
     assert await bench.balance(shop) == (100, 0, 0)
 
 
-async def test_evidence_after_a_day_charges_nothing(bench: Bench):
+async def test_evidence_after_a_day_charges_nothing(bench: Bench, caplog):
     shop = await unknown(bench)
     await bench.age(DAY_S)
     await bench.chore("settle_doubt")
+    counted = SENDS.labels("waha", "proved_late")._value.get()
     await bench.echo(shop, bench.sender.phone[0])
+    await bench.ack(shop, bench.sender.phone[0], 2)
+    assert await bench.part_states(shop) == ["delivered"]
+    assert SENDS.labels("waha", "proved_late")._value.get() == counted + 1
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == []
     assert await bench.dispositions(shop) == {"hello": "answered"}
     assert await bench.balance(shop) == (100, 0, 0)
 
@@ -147,6 +153,61 @@ async def test_an_unknown_part_ends_the_parts_behind_it(bench: Bench):
     assert bench.sender.texts() == ["first"]
     assert await bench.part_states(shop) == ["accepted", "unknown", "failed"]
     assert await bench.dispositions(shop) == {"hello": "send_unknown"}
+    assert await bench.balance(shop) == (99, 0, 1), "a part arrived: the price is due"
+    await bench.age(DAY_S)
+    await bench.chore("settle_doubt")
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def test_evidence_for_the_rest_of_a_reply_charges_nothing_more(bench: Bench):
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    bench.answerer.script = [says("first", "second")]
+    bench.sender.effect_first = True
+    bench.sender.script = [None, waha_refuses(500)]
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    await bench.age(91)
+    await bench.work()
+    assert await bench.balance(shop) == (99, 0, 1)
+    await bench.echo(shop, bench.sender.phone[1])
+    assert await bench.part_states(shop) == ["accepted", "accepted"]
+    assert await bench.dispositions(shop) == {"hello": "answered"}
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def test_an_accepted_part_that_failed_is_refunded_whatever_the_other_is(bench: Bench):
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    bench.answerer.script = [says("first", "second")]
+    bench.sender.script = [None, waha_refuses(500)]
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    await bench.age(91)
+    await bench.work()
+    await bench.ack(shop, bench.sender.phone[0], -1)
+    assert await bench.part_states(shop) == ["failed", "unknown"]
+    assert await bench.balance(shop) == (100, 0, 0)
+
+
+async def test_a_refusal_that_a_newer_attempt_has_overtaken_is_void(bench: Bench):
+    """A worker freezes in its call; another sends again; then the first hears "no"."""
+    shop = await bench.business()
+    await bench.write(shop, PHONE, "hello")
+    (turn,) = await bench.claim("worker:1")
+    original = bench.sender.send_text
+
+    async def freezes_and_is_refused(access, chat, body, client_id):
+        bench.sender.send_text = original
+        await bench.age(120)
+        assert await bench.work("worker:2") == 1
+        raise waha_refuses(400)
+
+    bench.sender.send_text = freezes_and_is_refused
+    await bench.run([turn], "worker:1")
+    assert await bench.part_states(shop) == ["accepted"]
+    assert await bench.turn_states(shop) == ["done"]
+    assert await bench.balance(shop) == (99, 0, 1)
 
 
 async def test_a_session_that_does_not_work_is_tried_again_here_too(bench: Bench):

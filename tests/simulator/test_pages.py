@@ -53,12 +53,14 @@ def test_mail_is_shown_but_cannot_act(sim: Sim) -> None:
     page = sim.http.get("/mail").text
     assert "&lt;b&gt;Hi&lt;/b&gt;" in page
     assert (
-        f'<iframe sandbox title="The e-mail as its reader sees it" src="/mail/{email_id}/html">'
-        in (page)
+        '<iframe sandbox="allow-popups allow-popups-to-escape-sandbox"'
+        f' title="The e-mail as its reader sees it" src="/mail/{email_id}/html">' in page
     )
     letter = sim.http.get(f"/mail/{email_id}/html")
     assert letter.text == mail["html"]
-    assert letter.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert letter.headers["content-security-policy"].startswith(
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'"
+    )
 
 
 def test_what_is_not_there(sim: Sim) -> None:

@@ -32,8 +32,7 @@ from workers.scheduler.leadership import Leadership
 log = logging.getLogger(__name__)
 
 SERVICE = "scheduler"
-_LEASE_S = 10.0
-_RENEW_S = 3.0
+_RENEWALS = 3  # within a term of leadership
 _WAIT_MAX_S = 1.0
 _WAIT_MIN_S = 0.01
 _AGAIN_S = 1.0
@@ -110,7 +109,10 @@ class Scheduler:
         self._database = database
         self._doorbell = doorbell
         self._settings = settings
-        self._leadership = Leadership(database, name="dispatcher", owner=owner, lease_s=_LEASE_S)
+        self._term_s = settings.timings.lead_s
+        self._leadership = Leadership(
+            database, name="dispatcher", owner=owner, lease_s=self._term_s
+        )
         self._leads_until = 0.0
         self._renew_at = 0.0
         self._wake = asyncio.Event()
@@ -173,8 +175,8 @@ class Scheduler:
             self._leads_until = 0.0
             return False
         # Counted from before the call: our term ends no later than the row's.
-        self._leads_until = now + _LEASE_S
-        self._renew_at = now + _RENEW_S
+        self._leads_until = now + self._term_s
+        self._renew_at = now + self._term_s / _RENEWALS
         if not led:
             log.info("this scheduler leads", extra={"leader": 1})
         return True

@@ -16,6 +16,7 @@ from app.messaging.sends.settling import release_overdue_unknown
 from app.messaging.turns.opening import adopt, strays
 from billing.ledger.schemas import CloseRequest
 from billing.ledger.service import close_many
+from workers.scheduler import money, people, proving
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +135,9 @@ def chores(settings: Settings) -> list[Chore]:
         Chore("settle_doubt", 60.0, settle_doubt),
         Chore("keep_partitions", 3600.0, keep_partitions),
         Chore("prune", 600.0, prune),
+        Chore("prove_tonight", proving.EVERY_S, proving.prove_tonight),
+        *(Chore(*terms) for terms in money.work(settings)),
+        *(Chore(*terms) for terms in people.work()),
     ]
 
 

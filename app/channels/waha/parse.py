@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from app.channels.port import (
     AckEvent,
@@ -20,6 +22,7 @@ from app.channels.port import (
 )
 from app.channels.waha.addresses import MessageId, chat_kind, normalise_address, parse_message_id
 from app.channels.waha.fields import first_text, integer, mapping, moment, text
+from app.core.json import decode_object
 
 _NAME_CHARS_MAX = 200
 _WORD_CHARS_MAX = 64
@@ -41,14 +44,40 @@ def parse_envelope(body: Mapping[str, Any]) -> Envelope:
     )
 
 
-def parse_head(body: Mapping[str, Any]) -> Envelope:
-    """Read what the door has to know: the event's kind and id, and the session it is of."""
-    return Envelope(
-        event=text(body.get("event"), chars_max=_WORD_CHARS_MAX) or "unknown",
-        session=text(body.get("session"), chars_max=128),
-        body_id=text(body.get("id")),
-        engine=None,
-        engine_version=None,
+class Head(NamedTuple):
+    """What the door has to know of an event: its kind and id, and the session it is of."""
+
+    event: str
+    session: str | None
+    body_id: str | None
+
+
+class _HeadFields(msgspec.Struct, gc=False):
+    event: Any = None
+    session: Any = None
+    id: Any = None
+
+
+_decode_head = msgspec.json.Decoder(_HeadFields).decode
+
+
+def parse_head(raw: bytes) -> Head:
+    """Read an event's head without building the rest of it.
+
+    Raises:
+        NotAnObjectError, TooDeepError: as ``decode_object``, for exactly the same bodies.
+    """
+    try:
+        # What the decoder passes over it checks for JSON's grammar, but not for UTF-8.
+        raw.decode()
+        head = _decode_head(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = decode_object(raw)
+        head = _HeadFields(body.get("event"), body.get("session"), body.get("id"))
+    return Head(
+        event=text(head.event, chars_max=_WORD_CHARS_MAX) or "unknown",
+        session=text(head.session, chars_max=128),
+        body_id=text(head.id),
     )
 
 
@@ -226,8 +255,8 @@ def _presence(payload: Mapping[str, Any], _now: datetime) -> Event:
     presences = payload.get("presences")
     if not chat or not isinstance(presences, list):
         return IgnoredEvent("no_presence")
-    composing = any(mapping(p).get("lastKnownPresence") in _COMPOSING for p in presences)
-    return PresenceEvent(normalise_address(chat), composing)
+    states = [text(mapping(p).get("lastKnownPresence"), chars_max=32) for p in presences]
+    return PresenceEvent(normalise_address(chat), any(state in _COMPOSING for state in states))
 
 
 def _identity(payload: Mapping[str, Any], _now: datetime) -> Event:

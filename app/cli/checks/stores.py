@@ -135,7 +135,7 @@ async def _limiter(settings: Settings) -> Finding:
     else:
         return Finding("limiter", "skipped", "neither Upstash nor REDIS_URL is given")
     try:
-        await transport.run([arguments((Check(TURN, "doctor", 0),))])
+        await transport.run(arguments([[Check(TURN, "doctor", 0)]]))
     except LimitStoreAuthError:
         return Finding("limiter", "wrong", f"{kind} refused the login", "check token or password")
     except LimitStoreError as error:

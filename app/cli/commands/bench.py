@@ -5,7 +5,7 @@ import signal
 
 import click
 
-NAMES = ("ingest", "reply", "latency", "fairness", "ledger")
+NAMES = ("ingest", "reply", "latency", "fairness", "ledger", "login")
 RUNS = 5
 
 
@@ -30,6 +30,7 @@ def bench(name: str, runs: int, *, as_json: bool) -> int:
     latency   from a webhook to the model call, at a low rate
     fairness  one tenant's wait, alone and beside a tenant with 10 000 queued turns
     ledger    hold and settle, beside one-row UPDATEs
+    login     whether the time of a refused sign-in tells that an account exists
 
     Starts PostgreSQL, Redis and the processes it needs on free ports, with durable settings, in a
     directory of its own below this one, and removes it. A busy machine gives low figures: compare

@@ -1,32 +1,25 @@
-"""`parley credits`: grant, read and verify a tenant's credits."""
+"""`parley credits`: grant, read and verify credits; caps, prices and statements."""
 
-import asyncio
 import getpass
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TypeVar
-from uuid import UUID
 
 import click
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.cli.commands.credit_caps import show_or_change_caps
+from app.cli.commands.credit_prices import list_prices, price_group
+from app.cli.commands.credit_statement import print_statement
 from app.cli.environment import load_environment
 from app.cli.errors import CommandError, ExitCode
-from app.core.config import Settings
-from app.core.db.engine import Database
+from app.cli.system_scope import find_tenant, in_system_scope
 from app.core.errors import RefusedError
 from app.core.ids import request_id, uuid7
 from app.core.money import format_credits, parse_credits
+from app.messaging.charges import PROOF
 from billing.ledger import service
 from billing.ledger.schemas import PRIORITIES, Balance, Grant, GrantOutcome
 from billing.verify import Proof, tenant_ids, verify_tenant
-
-_ANSWER_WITHIN_S = 10
-_FIND_TENANT = text("select id from tenants where id::text = lower(:name) or slug = :name")
-_Result = TypeVar("_Result")
 
 _tenant = click.option("--tenant", required=True, metavar="ID|SLUG", help="Whose credits.")
 _json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object.")
@@ -34,7 +27,7 @@ _json = click.option("--json", "json_output", is_flag=True, help="Print one JSON
 
 @click.group("credits", context_settings={"help_option_names": ["-h", "--help"]})
 def credits_group() -> None:
-    """Grant, read and verify credits.
+    """Grant, read and verify credits; caps, prices and statements.
 
     \b
     Exit codes: 0 done, 1 refused or found wrong, 2 wrong usage, 3 database unreachable.
@@ -58,7 +51,7 @@ def grant_credits(
         raise RefusedError("A grant must be above 0 credits.")
 
     async def run(connection: AsyncConnection) -> tuple[GrantOutcome, Balance]:
-        tenant_id = await _find(connection, tenant)
+        tenant_id = await find_tenant(connection, tenant)
         request = Grant(
             tenant_id=tenant_id,
             lot_id=uuid7(),
@@ -72,7 +65,7 @@ def grant_credits(
         outcome = await service.grant(connection, request)
         return outcome, await service.balance(connection, tenant_id)
 
-    outcome, balance = _in_system_scope(run)
+    outcome, balance = in_system_scope(run)
     if outcome is GrantOutcome.CONFLICT:
         raise CommandError(
             ExitCode.WRONG,
@@ -91,9 +84,9 @@ def show_balance(*, tenant: str, json_output: bool) -> int:
     """Show what a tenant has, holds and has spent, in credits."""
 
     async def run(connection: AsyncConnection) -> Balance:
-        return await service.balance(connection, await _find(connection, tenant))
+        return await service.balance(connection, await find_tenant(connection, tenant))
 
-    balance = _in_system_scope(run)
+    balance = in_system_scope(run)
     click.echo(json.dumps(_amounts(balance)) if json_output else _sentence(balance))
     return ExitCode.DONE
 
@@ -102,55 +95,19 @@ def show_balance(*, tenant: str, json_output: bool) -> int:
 @click.option("--tenant", metavar="ID|SLUG", help="One tenant; without it, all of them.")
 @_json
 def verify(*, tenant: str | None, json_output: bool) -> int:
-    """Recompute credits from the journal and check every invariant."""
+    """Recompute credits from the journal and check every invariant.
+
+    Each accepted reply must have its one charge, too. What breaks a rule is named by table and
+    row.
+    """
 
     async def run(connection: AsyncConnection) -> list[Proof]:
-        found = [await _find(connection, tenant)] if tenant else await tenant_ids(connection)
-        return [await verify_tenant(connection, tenant_id) for tenant_id in found]
+        found = [await find_tenant(connection, tenant)] if tenant else await tenant_ids(connection)
+        return [await verify_tenant(connection, each, invariants=PROOF) for each in found]
 
-    proofs = _in_system_scope(run, answer_within_s=None)
+    proofs = in_system_scope(run, answer_within_s=None)
     click.echo(json.dumps(_as_json(proofs)) if json_output else "\n".join(map(_lines, proofs)))
     return ExitCode.DONE if all(proof.holds_true for proof in proofs) else ExitCode.WRONG
-
-
-def _in_system_scope(
-    work: Callable[[AsyncConnection], Awaitable[_Result]],
-    *,
-    answer_within_s: float | None = _ANSWER_WITHIN_S,
-) -> _Result:
-    """Run work in one transaction of DATABASE_SYSTEM_URL; a CommandError says what failed."""
-    settings = Settings.from_environ()
-
-    async def run() -> _Result:
-        database = Database.from_settings(settings, pool_size=1)
-        try:
-            async with asyncio.timeout(answer_within_s), database.system() as connection:
-                return await work(connection)
-        finally:
-            await database.close()
-
-    try:
-        return asyncio.run(run())
-    except ProgrammingError as error:
-        raise CommandError(
-            ExitCode.WRONG, "The database has no ledger as this version knows it: migrate it first."
-        ) from error
-    except (OSError, TimeoutError, OperationalError, InterfaceError) as error:
-        raise CommandError(
-            ExitCode.UNREACHABLE,
-            "PostgreSQL does not answer at DATABASE_SYSTEM_URL; is it running?",
-        ) from error
-    except DBAPIError as error:
-        raise CommandError(
-            ExitCode.UNREACHABLE, f"PostgreSQL refused: {type(error.orig).__name__}."
-        ) from error
-
-
-async def _find(connection: AsyncConnection, name: str) -> UUID:
-    tenant_id: UUID | None = await connection.scalar(_FIND_TENANT, {"name": name})
-    if tenant_id is None:
-        raise CommandError(ExitCode.WRONG, f"There is no tenant with the id or slug {name!r}.")
-    return tenant_id
 
 
 def _amounts(balance: Balance) -> dict[str, str]:
@@ -173,7 +130,8 @@ def _lines(proof: Proof) -> str:
     verdict = "proved" if proof.holds_true else f"{len(proof.findings)} findings"
     head = (
         f"{proof.tenant_id}  {verdict}: {proof.entries} entries, {proof.lots} lots,"
-        f" {proof.holds} holds. {_sentence(proof.balance)} Seal {proof.head_hash[:16] or '-'}"
+        f" {proof.holds} holds, {proof.charges} charges. {_sentence(proof.balance)}"
+        f" Seal {proof.head_hash[:16] or '-'}"
     )
     return "\n".join(
         [head]
@@ -190,6 +148,7 @@ def _as_json(proofs: list[Proof]) -> dict[str, object]:
                 "entries": proof.entries,
                 "lots": proof.lots,
                 "holds": proof.holds,
+                "charges": proof.charges,
                 "head_hash": proof.head_hash,
                 "findings": [asdict(f) | {"tenant_id": str(f.tenant_id)} for f in proof.findings],
             }
@@ -197,6 +156,9 @@ def _as_json(proofs: list[Proof]) -> dict[str, object]:
         ],
     }
 
+
+for command in (show_or_change_caps, list_prices, price_group, print_statement):
+    credits_group.add_command(command)
 
 # The name that the command table loads; the function has another, not to hide the built-in.
 credits = credits_group  # noqa: A001 - the command is called so

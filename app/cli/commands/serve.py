@@ -12,6 +12,7 @@ import uvicorn
 
 from app.cli.signals import leave_on_signals
 from app.core.stopping import end_within
+from app.http.server_protocol import GatheringProtocol
 
 APP = "app.asgi:app"
 BACKLOG = 2048
@@ -71,9 +72,11 @@ def serve(host: str, port: int) -> int:
     """
     leave_on_signals()
     from app.core.config import Settings
+    from app.dashboard.static_files import require_built
     from app.factory import require_servable
 
     require_servable(Settings.from_environ())
+    require_built()
     server = Server(configuration(host, port))
     server.run()
     return 0 if server.started else STARTUP_FAILED
@@ -86,7 +89,7 @@ def configuration(host: str, port: int, app: str = APP) -> uvicorn.Config:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=GatheringProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -39,6 +39,7 @@ def _fresh() -> dict[str, str]:
         "WAHA_WEBHOOK_SECRET": secrets.token_hex(32),
         "METRICS_TOKEN": secrets.token_hex(32),
         "RESEND_API_KEY": f"re_{secrets.token_hex(16)}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
         "PASSWORD_OWNER": secrets.token_urlsafe(32),
         "PASSWORD_APP": secrets.token_urlsafe(32),
         "PASSWORD_SYSTEM": secrets.token_urlsafe(32),

@@ -57,6 +57,10 @@ class ChildProcess:
         """Process id of the running or last child; None before the first spawn."""
         return self._popen.pid if self._popen else None
 
+    def change_environment(self, changes: Mapping[str, str]) -> None:
+        """Set variables that count from the next start on."""
+        self._env |= changes
+
     def spawn(self) -> None:
         """Start the command and return at once; output is appended to the log file."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)

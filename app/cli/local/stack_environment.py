@@ -62,8 +62,8 @@ def stack_environment(
 ) -> dict[str, str]:
     """The full environment of API, worker and scheduler.
 
-    WhatsApp and mail always go to the simulator. The model does unless OPENAI_API_KEY is set, the
-    error reports unless SENTRY_DSN is; secrets that are set are kept.
+    WhatsApp, mail and payments always go to the simulator. The model does unless OPENAI_API_KEY
+    is set, the error reports unless SENTRY_DSN is; secrets that are set are kept.
     """
     simulator = addresses.simulator_url
     values = {name: value for name, value in environ.items() if name not in UNWANTED}
@@ -81,6 +81,9 @@ def stack_environment(
         "WAHA_API_KEY": secrets["WAHA_API_KEY"],
         "RESEND_API_URL": f"{simulator}/resend",
         "RESEND_API_KEY": secrets["RESEND_API_KEY"],
+        "STRIPE_API_URL": f"{simulator}/stripe",
+        "STRIPE_SECRET_KEY": "sk_test_simulator",
+        "STRIPE_WEBHOOK_SECRET": secrets["STRIPE_WEBHOOK_SECRET"],
         "OUTBOUND_ALLOW_CIDRS": "127.0.0.0/8,::1/128",
         "PYTHONUNBUFFERED": "1",
     }
@@ -98,9 +101,13 @@ def stack_environment(
 
 
 def simulator_environment(values: Mapping[str, str]) -> dict[str, str]:
-    """What the simulator gets: it is the outside world and knows none of our secrets."""
+    """What the simulator gets: of our secrets only those that the outside world has too."""
     wanted = {name: values[name] for name in SIMULATOR_NEEDS if name in values}
-    return wanted | {"PYTHONUNBUFFERED": "1"}
+    stripe = {
+        "SIMULATOR_STRIPE_WEBHOOK_URL": f"http://{LOOPBACK}:{values['PORT']}/webhooks/stripe",
+        "SIMULATOR_STRIPE_WEBHOOK_SECRET": values["STRIPE_WEBHOOK_SECRET"],
+    }
+    return wanted | stripe | {"PYTHONUNBUFFERED": "1"}
 
 
 def server_environment(values: Mapping[str, str]) -> dict[str, str]:

@@ -53,6 +53,10 @@ class Supervisor:
         """Process id by service name."""
         return {watched.service.name: watched.service.pid for watched in self._watched}
 
+    def services(self) -> list[Service]:
+        """All that is watched."""
+        return [watched.service for watched in self._watched]
+
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set."""
         while not stop.wait(TICK_S):

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.config import Settings
+from app.core.db.standing import StandingConnection
 from app.core.errors import ConfigurationError, PrivilegedRoleError
 
 _CONNECT_TIMEOUT_S = 5
@@ -86,6 +87,10 @@ class Database:
         """Lend a connection whose every statement commits by itself: one round trip each."""
         async with self._system_autocommit.connect() as connection:
             yield connection
+
+    def standing(self) -> StandingConnection:
+        """Return a connection for the system's most frequent statement; its holder closes it."""
+        return StandingConnection(self._system_autocommit)
 
     async def check(self) -> None:
         """Open one connection of each login, which checks their privileges."""

@@ -42,6 +42,30 @@ LOGIN_ADDRESS = Policy("login_ip", limit=5, per_s=300, burst=5)
 LOGIN_ACCOUNT = Policy("login_account", limit=10, per_s=900, burst=10)
 """Sign-in attempts on one account; decide it with ``Fallback.CLOSED_QUARTER``."""
 
+SIGN_UP = Policy("sign_up_ip", limit=10, per_s=3_600, burst=10)
+"""New accounts of one address; decide it with ``Fallback.CLOSED_QUARTER``."""
+
+MAIL_LINK = Policy("mail_link", limit=5, per_s=3_600, burst=3)
+"""Links mailed to one account (reset, verification); decide it with ``Fallback.CLOSED_QUARTER``."""
+
+MAIL_LINK_ADDRESS = Policy("mail_link_ip", limit=20, per_s=3_600, burst=10)
+"""Links asked for by one address; decide it with ``Fallback.CLOSED_QUARTER``."""
+
+SECOND_FACTOR = Policy("second_factor", limit=5, per_s=300, burst=5)
+"""Codes tried for one account; decide it with ``Fallback.CLOSED_QUARTER``."""
+
+PHONE_CODE = Policy("phone_code", limit=3, per_s=900, burst=3)
+"""One-time codes sent to one phone; decide it with ``Fallback.CLOSED_QUARTER``."""
+
+PHONE_CODE_TENANT = Policy("phone_code_tenant", limit=60, per_s=3_600, burst=20)
+"""One-time codes sent by one tenant; decide it with ``Fallback.CLOSED_QUARTER``."""
+
+API_KEY = Policy("api_key", limit=600, per_s=60, burst=60)
+"""REST calls with one key."""
+
+EDGE = Policy("edge_ip", limit=600, per_s=60, burst=300)
+"""Requests of one address to pages and the API; probes and webhooks never meet it."""
+
 ALL = (
     HOOK,
     HOOK_BAD,
@@ -54,6 +78,14 @@ ALL = (
     API_ADDRESS,
     LOGIN_ADDRESS,
     LOGIN_ACCOUNT,
+    SIGN_UP,
+    MAIL_LINK,
+    MAIL_LINK_ADDRESS,
+    SECOND_FACTOR,
+    PHONE_CODE,
+    PHONE_CODE_TENANT,
+    API_KEY,
+    EDGE,
 )
 
 _ACCOUNT_SHARE_PERCENT = 80
@@ -67,6 +99,11 @@ def hook(limits: Limits) -> Policy:
 def hook_bad(limits: Limits) -> Policy:
     """Return ``HOOK_BAD`` with the operator's figures."""
     return replace(HOOK_BAD, limit=limits.hook_bad_per_min, burst=limits.hook_bad_burst)
+
+
+def edge(limits: Limits) -> Policy:
+    """Return ``EDGE`` with the operator's figures (``PARLEY_EDGE_PER_MIN``, ``…_BURST``)."""
+    return replace(EDGE, limit=limits.edge_per_min, burst=limits.edge_burst)
 
 
 def for_plan(policy: Policy, *, limit: int, burst: int | None = None) -> Policy:

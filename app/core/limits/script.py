@@ -31,24 +31,41 @@ def gcra_script(*, upstash: bool = False) -> Script:
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def arguments(checks: Sequence[Check]) -> list[str | int]:
-    """Return what follows the script in EVALSHA: number of keys, keys, n, cost T B for each."""
-    tail: list[str | int] = [len(checks)]
-    for check in checks:
-        tail += (check.cost, check.policy.unit_us, check.policy.burst)
-    return [len(checks), *(check.bucket for check in checks), *tail]
+def arguments(decisions: Sequence[Sequence[Check]]) -> list[str | int]:
+    """Return what follows the script in EVALSHA: number of keys, keys, and ``gcra.lua``'s ARGV."""
+    keys: list[str | int] = []
+    tail: list[str | int] = [len(decisions)]
+    for checks in decisions:
+        tail.append(len(checks))
+        for check in checks:
+            policy = check.policy
+            keys.append(check.bucket)
+            tail += (check.cost, policy.unit_us, policy.burst)
+    return [len(keys), *keys, *tail]
 
 
-def verdict(checks: Sequence[Check], reply: object) -> Verdict:
+def verdicts(decisions: Sequence[Sequence[Check]], reply: object) -> list[Verdict]:
     """Read the script's answer; raise LimitStoreError when it has another shape."""
-    if not isinstance(reply, list) or len(reply) != _HEAD_FIELDS + 2 * len(checks):
-        raise LimitStoreError("the limit store's answer has an unknown shape")
+    if not isinstance(reply, str | bytes):
+        raise LimitStoreError("the limit store's answer is not a text")
     try:
-        numbers = [int(field) for field in reply]
-    except (TypeError, ValueError):
+        numbers = [int(field) for field in reply.split()]
+    except ValueError:
         raise LimitStoreError("the limit store's answer is not made of integers") from None
+    if len(numbers) != sum(_HEAD_FIELDS + 2 * len(checks) for checks in decisions):
+        raise LimitStoreError("the limit store's answer has another length")
+    found: list[Verdict] = []
+    start = 0
+    for checks in decisions:
+        end = start + _HEAD_FIELDS + 2 * len(checks)
+        found.append(_verdict(checks, numbers[start:end]))
+        start = end
+    return found
+
+
+def _verdict(checks: Sequence[Check], numbers: Sequence[int]) -> Verdict:
     allowed, violated, retry_ms = numbers[:_HEAD_FIELDS]
-    remaining, reset_ms = numbers[3::2], numbers[4::2]
+    remaining, reset_ms = numbers[_HEAD_FIELDS::2], numbers[_HEAD_FIELDS + 1 :: 2]
     if not 0 <= violated <= len(checks):
         raise LimitStoreError("the limit store's answer names an unknown policy")
     index = violated - 1 if violated else remaining.index(min(remaining))

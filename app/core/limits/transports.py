@@ -5,10 +5,10 @@ Both run the same script, never retry, spend at most 250 ms, and fail only with
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from app.core.limits.script import gcra_script
+from app.core.limits.script import Script, gcra_script
 from app.core.limits.types import (
     LimitStoreAuthError,
     LimitStoreError,
@@ -22,10 +22,10 @@ Arguments = Sequence[str | int]
 
 
 class Transport(Protocol):
-    """Runs the script for each argument list, in order, in one round trip."""
+    """Runs the script once, in one round trip."""
 
-    async def run(self, batch: Sequence[Arguments]) -> list[object]:
-        """Return the script's answers; raise LimitStoreError when one of them is missing."""
+    async def run(self, arguments: Arguments) -> object:
+        """Return the script's answer; raise LimitStoreError when there is none."""
         ...
 
     async def close(self) -> None:
@@ -34,43 +34,15 @@ class Transport(Protocol):
 
 
 class RedisTransport:
-    """EVALSHA over TCP; a store that lost the script gets its text once."""
+    """EVALSHA over TCP; a store that lost the script gets its text."""
 
     def __init__(self, url: str) -> None:
         self._redis = decision_client(url)
         self._script = gcra_script()
 
-    async def run(self, batch: Sequence[Arguments]) -> list[object]:
-        """See ``Transport.run``. Only calls answered with NOSCRIPT are sent again."""
-        try:
-            async with asyncio.timeout(DECISION_TIMEOUT_S):
-                answers = await self._send(batch, "EVALSHA", self._script.sha)
-                missing = [i for i, answer in enumerate(answers) if _is_noscript(answer)]
-                if missing:
-                    again = [batch[i] for i in missing]
-                    texts = await self._send(again, "EVAL", self._script.text)
-                    for i, answer in zip(missing, texts, strict=True):
-                        answers[i] = answer
-        except Exception as error:
-            raise _typed(error) from error
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise _typed(answer) from answer
-        return answers
-
-    async def _send(self, batch: Sequence[Arguments], command: str, script: str) -> list[object]:
-        if len(batch) == 1:
-            try:
-                return [await self._redis.execute_command(command, script, *batch[0])]
-            except Exception as error:
-                if _is_noscript(error):
-                    return [error]
-                raise
-        pipeline = self._redis.pipeline(transaction=False)
-        for arguments in batch:
-            pipeline.execute_command(command, script, *arguments)
-        answers: list[object] = await pipeline.execute(raise_on_error=False)
-        return answers
+    async def run(self, arguments: Arguments) -> object:
+        """See ``Transport.run``."""
+        return await _with_text(self._redis.execute_command, self._script, arguments)
 
     async def close(self) -> None:
         """Close the pool."""
@@ -81,9 +53,7 @@ class UpstashTransport:
     """EVALSHA over REST with ``upstash-redis``.
 
     The client's own defaults are unsafe here: no time-out at all and a blind retry after 3 s,
-    which could count a decision twice. A pipeline of it fails as a whole at its first error,
-    so after NOSCRIPT the whole batch is sent again as EVAL; a decision that did run in the
-    instant between would be counted once too often, never once too little.
+    which could count a decision twice.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -100,39 +70,36 @@ class UpstashTransport:
         )
         self._script = gcra_script(upstash=True)
 
-    async def run(self, batch: Sequence[Arguments]) -> list[object]:
+    async def run(self, arguments: Arguments) -> object:
         """See ``Transport.run``."""
-        try:
-            async with asyncio.timeout(DECISION_TIMEOUT_S):
-                try:
-                    return await self._send(batch, "EVALSHA", self._script.sha)
-                except Exception as error:
-                    if not _is_noscript(error):
-                        raise
-                return await self._send(batch, "EVAL", self._script.text)
-        except Exception as error:
-            raise _typed(error) from error
+        return await _with_text(self._execute, self._script, arguments)
 
-    async def _send(self, batch: Sequence[Arguments], command: str, script: str) -> list[object]:
-        if len(batch) == 1:
-            return [await self._redis.execute([command, script, *batch[0]])]
-        pipeline = self._redis.pipeline()
-        for arguments in batch:
-            pipeline.execute([command, script, *arguments])
-        answers: list[object] = await pipeline.exec()
-        if len(answers) != len(batch):
-            raise LimitStoreError("the limit store answered another number of commands")
-        return answers
+    async def _execute(self, *command: str | int) -> object:
+        return await self._redis.execute([*command])
 
     async def close(self) -> None:
         """Close the HTTP connections."""
         await self._redis.close()
 
 
-def _is_noscript(answer: object) -> bool:
-    if not isinstance(answer, Exception):
-        return False
-    return type(answer).__name__ == "NoScriptError" or str(answer).startswith("NOSCRIPT")
+async def _with_text(
+    execute: Callable[..., Awaitable[object]], script: Script, arguments: Arguments
+) -> object:
+    """Run a script by its hash, and where the store does not know it, by its text."""
+    try:
+        async with asyncio.timeout(DECISION_TIMEOUT_S):
+            try:
+                return await execute("EVALSHA", script.sha, *arguments)
+            except Exception as error:
+                if not _is_noscript(error):
+                    raise
+            return await execute("EVAL", script.text, *arguments)
+    except Exception as error:
+        raise _typed(error) from error
+
+
+def _is_noscript(error: BaseException) -> bool:
+    return type(error).__name__ == "NoScriptError" or str(error).startswith("NOSCRIPT")
 
 
 _QUOTA_MARKS = (

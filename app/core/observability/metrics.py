@@ -52,7 +52,7 @@ MODEL = Histogram(
 )
 SENDS = Counter(
     "parley_sends_total",
-    "Parts of replies handed to a provider, by outcome (accepted, failed, unknown, retried).",
+    "Parts of replies, by outcome (accepted, failed, unknown, retried, proved_late).",
     ("provider", "outcome"),
     registry=REGISTRY,
 )

@@ -1,7 +1,8 @@
 """Group commit: concurrent webhook requests share one limiter call, one statement, one commit.
 
-A request is answered 200 only after its row is durable. While one batch is being committed
-the next one gathers, so the batch grows with the load and the commit's cost is shared.
+A request is answered 200 only after its row is durable. While batches are being committed the
+next one gathers, so batches grow with the load and the commit's cost is shared. A few batches
+may be under way at once: else the process would idle through each commit.
 
 | fails between | what is there | what follows |
 |---|---|---|
@@ -17,66 +18,31 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
-
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.config import Limits
 from app.core.db.away import is_away
 from app.core.db.engine import Database
+from app.core.db.standing import StandingConnection, StatementRefusedError
 from app.core.errors import UnavailableError
 from app.core.faults import fault_point
 from app.core.limits.policies import for_plan, hook
-from app.core.limits.types import Check, Limiter, Verdict
+from app.core.limits.types import Check, Limiter, Policy, Verdict
+from app.core.logging import Line, write_lines
 from app.core.observability.metrics import INGEST_BATCH, INGEST_COMMIT
 from app.core.ports import Doorbell
+from app.messaging.ingest.storing import COMMIT_TIMEOUT_S, Delivery, store_on
 
 log = logging.getLogger(__name__)
 
 BATCH_MAX = 256
 WAITING_MAX = 4_096
-_COMMIT_TIMEOUT_S = 5.0
-
-_STORE = text(
-    """
-    with incoming as (
-        select * from unnest(
-            cast(:tenant_ids as uuid[]), cast(:channel_ids as uuid[]), cast(:keys as bytea[]),
-            cast(:ids as uuid[]), cast(:events as text[]), cast(:bodies as bytea[]),
-            cast(:request_ids as text[])
-        ) as i(tenant_id, channel_id, key, id, event, body, request_id)
-    ), fresh as (
-        insert into inbox_keys (tenant_id, channel_id, key, event_day, inbox_id)
-        select tenant_id, channel_id, key, current_date, id from incoming
-        -- One order for all processes: two batches with the same keys cannot deadlock.
-        order by tenant_id, channel_id, key, id
-        on conflict do nothing
-        returning inbox_id
-    ), stored as (
-        insert into inbox (tenant_id, id, received_day, channel_id, event, body, request_id)
-        select i.tenant_id, i.id, current_date, i.channel_id, i.event, i.body, i.request_id
-        from incoming i join fresh f on f.inbox_id = i.id
-    )
-    select inbox_id from fresh
-    """
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One verified event at the door. ``key`` is 16 bytes that name the event for ever."""
-
-    tenant_id: UUID
-    channel_id: UUID
-    key: bytes
-    inbox_id: UUID
-    event: str
-    body: bytes = field(repr=False)
-    request_id: str
-    hook_per_min: int | None = None
-    hook_burst: int | None = None
+# A second batch sets out beside another only when it is worth a statement of its own; what is
+# less waits for the one before, as it would if there was one lane.
+LANES = 3
+COMPANY_MIN = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +51,9 @@ class Receipt:
 
     fresh: bool
     refusal: Verdict | None = None
+
+
+_FRESH, _KNOWN = Receipt(fresh=True), Receipt(fresh=False)
 
 
 @dataclass(slots=True)
@@ -103,14 +72,14 @@ class GroupCommit:
     def __init__(
         self, database: Database, limiter: Limiter, doorbell: Doorbell, limits: Limits
     ) -> None:
-        self._database = database
         self._limiter = limiter
         self._doorbell = doorbell
         self._hook = hook(limits)
         self._waiting: list[_Waiting] = []
-        self._wake = asyncio.Event()
+        self._idle = [database.standing() for _ in range(LANES)]
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._departing = False
         self._closing = False
-        self._task: asyncio.Task[None] | None = None
 
     async def submit(self, delivery: Delivery) -> Receipt:
         """Make a delivery durable, together with whatever else waits.
@@ -122,54 +91,71 @@ class GroupCommit:
             raise UnavailableError("the process is stopping", retry_after_s=1)
         if len(self._waiting) >= WAITING_MAX:
             raise UnavailableError("too many webhooks wait for the database", retry_after_s=1)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="ingest.group_commit")
-        entry = _Waiting(delivery, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        entry = _Waiting(delivery, loop.create_future())
         self._waiting.append(entry)
-        self._wake.set()
+        if not self._departing:
+            self._departing = True
+            # Behind the requests that this turn of the loop has already read.
+            loop.call_soon(self._depart)
         return await entry.receipt
 
     async def close(self) -> None:
         """Commit what waits, then stop."""
         self._closing = True
-        self._wake.set()
-        if self._task is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._task, _COMMIT_TIMEOUT_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                # What is just departing is under way by the loop's next turn.
+                while self._departing or self._under_way:
+                    await (asyncio.wait(self._under_way) if self._under_way else asyncio.sleep(0))
+        for connection in self._idle:
+            await connection.close()
 
-    async def _run(self) -> None:
-        while self._waiting or not self._closing:
-            if not self._waiting:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
+    def _depart(self) -> None:
+        """Send batches off, as far as there are lanes and company."""
+        self._departing = False
+        while self._idle and self._waiting:
+            if self._under_way and len(self._waiting) < COMPANY_MIN:
+                return
             batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-            try:
-                await self._flush(batch)
-            except BaseException as error:
-                _fail(batch, error)
-                if not isinstance(error, Exception):
-                    raise
+            task = asyncio.create_task(self._carry(batch, self._idle.pop()), name="ingest.batch")
+            self._under_way.add(task)
+            task.add_done_callback(self._arrive)
 
-    async def _flush(self, batch: Sequence[_Waiting]) -> None:
+    def _arrive(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._depart()
+
+    async def _carry(self, batch: Sequence[_Waiting], connection: StandingConnection) -> None:
+        try:
+            await self._flush(batch, connection)
+        except BaseException as error:
+            _fail(batch, error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._idle.append(connection)
+
+    async def _flush(self, batch: Sequence[_Waiting], connection: StandingConnection) -> None:
         admitted = await self._admit([w for w in batch if not w.receipt.done()])
         if not admitted:
             return
         INGEST_BATCH.observe(len(admitted))
         began = time.perf_counter()
         try:
-            fresh = await store(self._database, [w.delivery for w in admitted])
+            fresh = await store_on(connection, [w.delivery for w in admitted])
+        except StatementRefusedError:
+            await self._store_one_by_one(admitted, connection)
+            return
         except Exception as error:
             if is_away(error):
                 raise UnavailableError("the database is away") from error
-            if not isinstance(error, SQLAlchemyError):
-                raise
-            await self._store_one_by_one(admitted)
-            return
+            raise
         INGEST_COMMIT.observe(time.perf_counter() - began)
         fault_point("ingest.after_commit")
-        for entry in admitted:
-            _answer(entry, Receipt(fresh=entry.delivery.inbox_id in fresh))
+        for n, entry in enumerate(admitted):
+            _answer(entry, _FRESH if n in fresh else _KNOWN)
+        _tell_stored(admitted, fresh)
         if fresh:
             fault_point("ingest.after_answer_before_bell")
             await self._doorbell.ring("ingest")
@@ -196,22 +182,23 @@ class GroupCommit:
 
     def _check(self, entry: _Waiting, cost: int) -> Check:
         delivery = entry.delivery
-        policy = self._hook
-        if delivery.hook_per_min:
-            policy = for_plan(policy, limit=delivery.hook_per_min, burst=delivery.hook_burst)
+        policy = _policy(self._hook, delivery.hook_per_min, delivery.hook_burst)
         return Check(policy, str(delivery.channel_id), cost)
 
-    async def _store_one_by_one(self, batch: Sequence[_Waiting]) -> None:
+    async def _store_one_by_one(
+        self, batch: Sequence[_Waiting], connection: StandingConnection
+    ) -> None:
         outcomes: Counter[str] = Counter()
         for entry in batch:
             try:
-                fresh = await store(self._database, [entry.delivery])
-            except (SQLAlchemyError, OSError) as error:
+                fresh = await store_on(connection, [entry.delivery])
+            except StatementRefusedError as error:
                 outcomes["failed"] += 1
                 _refuse(entry, error)
             else:
                 outcomes["stored"] += 1
-                _answer(entry, Receipt(fresh=bool(fresh)))
+                _answer(entry, _FRESH if fresh else _KNOWN)
+                _tell_stored([entry], fresh)
         log.warning(
             "a webhook batch failed and was stored row by row",
             extra={"count": len(batch), "accepted": outcomes["stored"]},
@@ -220,23 +207,9 @@ class GroupCommit:
             await self._doorbell.ring("ingest")
 
 
-async def store(database: Database, deliveries: Sequence[Delivery]) -> set[UUID]:
-    """Store events in one statement, its own transaction; return the inbox ids that are new."""
-    fault_point("ingest.before_commit")
-    async with asyncio.timeout(_COMMIT_TIMEOUT_S), database.system_statement() as connection:
-        result = await connection.execute(
-            _STORE,
-            {
-                "tenant_ids": [d.tenant_id for d in deliveries],
-                "channel_ids": [d.channel_id for d in deliveries],
-                "keys": [d.key for d in deliveries],
-                "ids": [d.inbox_id for d in deliveries],
-                "events": [d.event for d in deliveries],
-                "bodies": [d.body for d in deliveries],
-                "request_ids": [d.request_id for d in deliveries],
-            },
-        )
-        return set(result.scalars())
+@lru_cache(maxsize=1_024)
+def _policy(default: Policy, per_min: int | None, burst: int | None) -> Policy:
+    return for_plan(default, limit=per_min, burst=burst) if per_min else default
 
 
 def _answer(entry: _Waiting, receipt: Receipt) -> None:
@@ -244,10 +217,26 @@ def _answer(entry: _Waiting, receipt: Receipt) -> None:
         entry.receipt.set_result(receipt)
 
 
-def _refuse(entry: _Waiting, error: BaseException) -> None:
+def _tell_stored(batch: Sequence[_Waiting], fresh: set[int]) -> None:
+    lines = [
+        Line(
+            entry.delivery.request_id,
+            entry.delivery.tenant_id,
+            {
+                "outcome": "accepted" if n in fresh else "duplicate",
+                "channelId": entry.delivery.channel_id,
+            },
+        )
+        for n, entry in enumerate(batch)
+    ]
+    write_lines(log, "webhook stored", lines, extra={"webhook": "waha", "event": "received"})
+
+
+def _refuse(entry: _Waiting, error: Exception) -> None:
     if not entry.receipt.done():
         entry.receipt.set_exception(UnavailableError("the event could not be stored"))
-        log.error("an event could not be stored", extra={"errorType": type(error).__name__})
+        kind = type(error.__cause__ or error).__name__
+        log.error("an event could not be stored", extra={"errorType": kind})
 
 
 def _fail(batch: Sequence[_Waiting], error: BaseException) -> None:

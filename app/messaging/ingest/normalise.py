@@ -113,10 +113,7 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
     await _learn_identities(connection, settings, items)
     threads = await inbound.open_threads(connection, settings.timings, fresh)
     own_acks = [i for i in items if isinstance(i.event, AckEvent) and i.event.from_me]
-    consequences = [
-        *await evidence.note_acks(connection, own_acks),
-        *await evidence.note_echoes(connection, echoes),
-    ]
+    consequences = await evidence.note(connection, own_acks, echoes)
     await inbound.process(connection, [i for i in fresh if not i.message.from_me], threads)
     await outbound.process(connection, settings, [i for i in fresh if i.message.from_me], threads)
     await evidence.follow(connection, consequences)

@@ -88,6 +88,12 @@ OWN_PARTS = text(
         as r(n int, tenant_id uuid, channel_id uuid, wa_id text)
     join send_parts p on p.tenant_id = r.tenant_id and p.channel_id = r.channel_id
      and p.wa_id = r.wa_id
+    union
+    select r.n, c.tenant_id, c.id, 'accepted', c.wa_id
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(n int, tenant_id uuid, channel_id uuid, wa_id text)
+    join phone_codes c on c.tenant_id = r.tenant_id and c.channel_id = r.channel_id
+     and c.wa_id = r.wa_id
     """
 )
 # An echo of a send whose id we could not choose: the same text, to the same person, now. While

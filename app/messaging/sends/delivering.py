@@ -23,16 +23,18 @@ from sqlalchemy import text
 
 from app.channels.port import ChannelAccess
 from app.core.errors import FaultInjectedError, ProviderError
-from app.core.faults import fault_point
 from app.core.limits.policies import SEND as SEND_LIMIT
 from app.core.limits.policies import for_plan
 from app.core.limits.types import Check
 from app.core.observability.metrics import SEND, SENDS
 from app.messaging import conversations
-from app.messaging.sends.settling import accept_part, fail_part, give_up_part
-from app.messaging.states import Disposition, HandoverReason, PartState, TurnState
-from app.messaging.turns.ending import end_turn
+from app.messaging.sends.parts import Parts, read_parts
+from app.messaging.sends.recording import record_acceptance, record_attempt
+from app.messaging.sends.settling import Refusal, fail_part, give_up_part
+from app.messaging.states import PartState
+from app.messaging.turns import queries
 from app.messaging.turns.generating import park
+from app.messaging.turns.limiting import allow
 from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
 from tenants.channels import api_key_ref
 
@@ -43,50 +45,12 @@ _TYPING_S_PER_CHAR = 0.03
 _TYPING_MIN_S = 0.4
 _ACCEPTED = {"accepted", "sent", "delivered", "read"}
 
-_PARTS = text(
-    """
-    select p.id, p.part_no, p.state, p.client_message_id, p.wa_id, p.attempts, p.idempotent,
-           extract(epoch from now() - p.started_at)::float8 as started_s,
-           m.body, s.address, s.channel_id, s.conversation_id,
-           c.session, c.api_url, c.api_key, c.engine, c.engine_version,
-           extract(epoch from now() - t.first_at)::float8 as age_s,
-           coalesce(b.answer_max_age_s, :answer_max_age_s) as answer_max_age_s
-    from sends s
-    join send_parts p on p.tenant_id = s.tenant_id and p.send_id = s.id
-    join messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
-    join channels c on c.tenant_id = s.tenant_id and c.id = s.channel_id
-    join tenants b on b.id = s.tenant_id
-    join turns t on t.tenant_id = s.tenant_id and t.id = s.turn_id
-    where s.tenant_id = :tenant_id and s.turn_id = :turn_id
-    order by p.part_no
-    """
-)
-# The attempt and its part change together, and only for the holder of the lease.
-_ATTEMPT = text(
-    """
-    with turn as (
-        update turns set state = 'sending', lease_until = now() + make_interval(secs => :lease_s)
-        where tenant_id = :tenant_id and id = :turn_id and lease_epoch = :epoch
-          and lease_owner = :owner and state in ('generated', 'sending')
-        returning id
-    ), part as (
-        update send_parts p
-        set state = 'sending', started_at = coalesce(p.started_at, now()),
-            attempts = p.attempts + 1, idempotent = :idempotent
-        from turn
-        where p.tenant_id = :tenant_id and p.id = :id and p.state in ('queued', 'sending')
-        returning p.id, p.attempts
-    )
-    insert into send_attempts (tenant_id, id, part_id, attempt_no)
-    select :tenant_id, gen_random_uuid(), id, attempts from part
-    returning attempt_no
-    """
-)
 _NOT_SENT = text(
     """
     with part as (
         update send_parts set state = 'queued', started_at = null, error = :error
         where tenant_id = :tenant_id and id = :id and state = 'sending' and wa_id is null
+          and attempts = :attempt_no
         returning id, attempts
     )
     update send_attempts a set finished_at = now(), outcome = 'not_sent', status_code = :status
@@ -95,24 +59,27 @@ _NOT_SENT = text(
 )
 
 
-async def deliver(engine: Engine, turn: ClaimedTurn) -> None:
-    """Send the parts of a turn's reply that are not sent yet; returns when done or parked."""
-    async with engine.database.tenant(turn.tenant_id) as connection:
-        parts = (
-            await connection.execute(
-                _PARTS,
-                {
-                    "tenant_id": turn.tenant_id,
-                    "turn_id": turn.id,
-                    "answer_max_age_s": engine.settings.timings.answer_max_age_s,
-                },
-            )
-        ).all()
-    for part in parts:
+async def deliver(engine: Engine, turn: ClaimedTurn, parts: Parts | None = None) -> None:
+    """Send the parts of a turn's reply that are not sent yet; returns when done or parked.
+
+    ``parts`` are those of a reply that was queued just now; else they are read.
+    """
+    for part in await _read(engine, turn) if parts is None else parts:
         if part.state in _ACCEPTED:
             continue
         if not await _deliver_part(engine, turn, part):
             return
+
+
+async def _read(engine: Engine, turn: ClaimedTurn) -> Parts:
+    async with engine.database.tenant(turn.tenant_id) as connection:
+        found = await read_parts(
+            connection,
+            turn.tenant_id,
+            [turn.id],
+            answer_max_age_s=engine.settings.timings.answer_max_age_s,
+        )
+    return found.get(turn.id, ())
 
 
 async def _deliver_part(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
@@ -120,20 +87,22 @@ async def _deliver_part(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
     access = _access(engine, part)
     if part.state == PartState.SENDING:
         if part.wa_id is not None:  # an echo or ack came before us
-            return await _accept(engine, turn, part, None, "evidence")
+            return await record_acceptance(engine, turn, part, None, "evidence")
         if not (part.idempotent and engine.sender.honours_client_id(access)):
             return await _await_evidence(engine, turn, part)
     elif await _admit(engine, turn, part):
         await _gestures(engine, access, part)
     else:
         return False
-    if not await _begin_attempt(engine, turn, part, access):
+    idempotent = engine.sender.honours_client_id(access)
+    attempt_no = await record_attempt(engine, turn, part, idempotent=idempotent)
+    if not attempt_no:
         return False
     try:
         wa_id = await _call(engine, access, part)
     except ProviderError as error:
-        return await _after_failure(engine, turn, part, access, error)
-    return await _accept(engine, turn, part, wa_id, "response")
+        return await _after_failure(engine, turn, part, error, attempt_no)
+    return await record_acceptance(engine, turn, part, wa_id, "response")
 
 
 async def _call(engine: Engine, access: ChannelAccess, part: Any) -> str | None:
@@ -152,7 +121,7 @@ async def _call(engine: Engine, access: ChannelAccess, part: Any) -> str | None:
 async def _admit(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
     """Ask the number's own limit: WhatsApp bans numbers that write too fast. Refused waits."""
     policy = for_plan(SEND_LIMIT, limit=turn.send_per_min, burst=turn.send_burst)
-    verdict = await engine.limiter.decide([Check(policy, str(part.channel_id))])
+    verdict = await allow(engine, Check(policy, str(part.channel_id)))
     if not verdict.allowed:
         await park(engine, turn, max(verdict.retry_after_s, 0.05))
     return verdict.allowed
@@ -178,58 +147,8 @@ async def _gestures(engine: Engine, access: ChannelAccess, part: Any) -> None:
             log.info("a gesture failed", extra={"partId": part.id})
 
 
-async def _begin_attempt(
-    engine: Engine, turn: ClaimedTurn, part: Any, access: ChannelAccess
-) -> bool:
-    """Commit the attempt before the call; False when people took over before the first one."""
-    async with engine.database.tenant(turn.tenant_id) as connection:
-        ownership = await conversations.lock(connection, turn.tenant_id, part.conversation_id)
-        if ownership.taken_over and part.part_no == 1 and part.state == PartState.QUEUED:
-            await end_turn(
-                connection,
-                engine.settings,
-                turn.tenant_id,
-                turn.id,
-                TurnState.CANCELLED,
-                disposition=Disposition.HUMAN_OWNED,
-                reason=HandoverReason.HUMAN_TAKEOVER.value,
-            )
-            return False
-        attempt = await connection.scalar(
-            _ATTEMPT,
-            {
-                "tenant_id": turn.tenant_id,
-                "turn_id": turn.id,
-                "epoch": turn.epoch,
-                "owner": engine.owner,
-                "id": part.id,
-                "idempotent": engine.sender.honours_client_id(access),
-                "lease_s": max(
-                    engine.settings.timings.lease_s, engine.settings.timings.send_timeout_s + 5
-                ),
-            },
-        )
-        if attempt is None:
-            raise LeaseLostError
-        fault_point("send.before_attempt_commit")
-    fault_point("send.after_attempt_commit")
-    return True
-
-
-async def _accept(engine: Engine, turn: ClaimedTurn, part: Any, wa_id: str | None, by: str) -> bool:
-    """Record an acceptance. It is a fact, so it counts even when the lease was lost."""
-    async with engine.database.tenant(turn.tenant_id) as connection:
-        await conversations.lock(connection, turn.tenant_id, part.conversation_id)
-        await accept_part(
-            connection, engine.settings, turn.tenant_id, part.id, wa_id=wa_id, resolved_by=by
-        )
-        fault_point("settle.before_commit")
-    fault_point("settle.after_commit")
-    return True
-
-
 async def _after_failure(
-    engine: Engine, turn: ClaimedTurn, part: Any, access: ChannelAccess, error: ProviderError
+    engine: Engine, turn: ClaimedTurn, part: Any, error: ProviderError, attempt_no: int
 ) -> bool:
     log.warning(
         "a send failed",
@@ -241,35 +160,47 @@ async def _after_failure(
         },
     )
     too_old = (part.age_s or 0.0) > part.answer_max_age_s
-    # An earlier attempt may have arrived, whatever became of this one.
-    doubtful = error.ambiguous or part.state == PartState.SENDING
+    again = error.retryable and not too_old
     retry_s = max(_RETRY_S[min(part.attempts, len(_RETRY_S) - 1)], error.retry_after_s or 0.0)
     SENDS.labels("waha", "retried").inc()
-    if doubtful:
-        if engine.sender.honours_client_id(access) and error.retryable and not too_old:
+    # An earlier attempt may have arrived, whatever became of this one.
+    if error.ambiguous or part.state == PartState.SENDING:
+        if again and engine.sender.honours_client_id(_access(engine, part)):
             await park(engine, turn, retry_s)
         else:
             await _await_evidence(engine, turn, part)
-        return False
-    if error.retryable and not too_old:
-        async with engine.database.tenant(turn.tenant_id) as connection:
-            values = {"error": f"status_{error.status_code or 0}", "status": error.status_code}
-            await connection.execute(
-                _NOT_SENT, {"tenant_id": turn.tenant_id, "id": part.id, **values}
-            )
+    elif again:
+        await _take_back(engine, turn, part, error, attempt_no)
         await park(engine, turn, retry_s)
-        return False
+    else:
+        reason = "too_old" if too_old else f"status_{error.status_code or 0}"
+        await _refused(engine, turn, part, error, Refusal(part.id, attempt_no, reason))
+    return False
+
+
+async def _take_back(
+    engine: Engine, turn: ClaimedTurn, part: Any, error: ProviderError, attempt_no: int
+) -> None:
+    """Undo an attempt that surely sent nothing, unless another was made since."""
+    values = {
+        "tenant_id": turn.tenant_id,
+        "id": part.id,
+        "attempt_no": attempt_no,
+        "error": f"status_{error.status_code or 0}",
+        "status": error.status_code,
+    }
+    async with engine.database.tenant(turn.tenant_id) as connection:
+        await connection.execute(_NOT_SENT, values)
+
+
+async def _refused(
+    engine: Engine, turn: ClaimedTurn, part: Any, error: ProviderError, refusal: Refusal
+) -> None:
     async with engine.database.tenant(turn.tenant_id) as connection:
         await conversations.lock(connection, turn.tenant_id, part.conversation_id)
         await fail_part(
-            connection,
-            engine.settings,
-            turn.tenant_id,
-            part.id,
-            error="too_old" if too_old else f"status_{error.status_code or 0}",
-            status_code=error.status_code,
+            connection, engine.settings, turn.tenant_id, refusal, status_code=error.status_code
         )
-    return False
 
 
 async def _await_evidence(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
@@ -280,7 +211,19 @@ async def _await_evidence(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
         return False
     async with engine.database.tenant(turn.tenant_id) as connection:
         await conversations.lock(connection, turn.tenant_id, part.conversation_id)
-        await give_up_part(connection, engine.settings, turn.tenant_id, part.id)
+        leased = await connection.execute(
+            queries.SENDING,
+            {
+                "tenant_id": turn.tenant_id,
+                "id": turn.id,
+                "epoch": turn.epoch,
+                "owner": engine.owner,
+            },
+        )
+        if leased.one_or_none() is None:
+            raise LeaseLostError
+        doubt = Refusal(part.id, part.attempts, "no_evidence")
+        await give_up_part(connection, engine.settings, turn.tenant_id, doubt)
     return False
 
 

@@ -16,45 +16,75 @@ from app.channels.port import AckEvent
 from app.core.db.rows import as_rows
 from app.messaging.ingest.items import Echo, Item
 from app.messaging.sends import settling
+from app.messaging.sends.refunding import refund_if_undelivered
 
 _ERROR, _READ = -1, 3
 
-# WHERE on both ids with OR would not use the indexes, so the matches are found first. Levels
-# only grow; an error counts only until a device has the message.
+# WHERE on both ids with OR would not use the indexes, so the matches are found first.
+_MATCHES = """
+    select p.tenant_id, p.id, t.wa_id, t.level from told t
+    join send_parts p on p.client_message_id = t.wa_id and p.tenant_id = t.tenant_id
+    union
+    select p.tenant_id, p.id, t.wa_id, t.level from told t
+    join send_parts p on p.tenant_id = t.tenant_id and p.channel_id = t.channel_id
+     and p.wa_id = t.wa_id
+"""
+# Acks and echoes of one batch name the same parts in any order, and so do workers: all lock
+# them in the order of their ids before they write.
+_LOCK = text(
+    f"""
+    with told as (
+        select * from jsonb_to_recordset(cast(:acks as jsonb))
+            as r(tenant_id uuid, channel_id uuid, wa_id text, level int)
+    ), matched as ({_MATCHES}), echoed as (
+        select * from jsonb_to_recordset(cast(:echoes as jsonb)) as r(tenant_id uuid, part_id uuid)
+    ), named as (
+        select tenant_id, id from matched
+        union
+        select tenant_id, part_id from echoed
+    )
+    select p.id from named n
+    join send_parts p on p.tenant_id = n.tenant_id and p.id = n.id
+    order by p.tenant_id, p.id for no key update of p
+    """  # noqa: S608
+)
+# Levels only grow. A device's receipt outweighs an error, and an error outweighs the server's
+# receipt, whichever of them is told first: all orders and batches end alike.
 _ACK = text(
-    """
+    f"""
     with told as (
         select * from jsonb_to_recordset(cast(:rows as jsonb))
             as r(tenant_id uuid, channel_id uuid, wa_id text, level int)
-    ), matched as (
-        select p.tenant_id, p.id, t.wa_id, t.level from told t
-        join send_parts p on p.client_message_id = t.wa_id and p.tenant_id = t.tenant_id
-        union
-        select p.tenant_id, p.id, t.wa_id, t.level from told t
-        join send_parts p on p.tenant_id = t.tenant_id and p.channel_id = t.channel_id
-         and p.wa_id = t.wa_id
-    ), highest as (
+    ), matched as ({_MATCHES}), highest as (
         select tenant_id, id, min(wa_id) as wa_id, max(level) as level,
                bool_or(level = -1) as failed
         from matched group by tenant_id, id
+    ), known as (
+        select h.*, greatest(p.ack, h.level) as ack,
+               h.failed or coalesce(p.error = 'ack_error', false) as doubted
+        from highest h join send_parts p on p.tenant_id = h.tenant_id and p.id = h.id
     )
     update send_parts p
-    set ack = greatest(p.ack, h.level),
+    set ack = k.ack,
         acked_at = now(),
-        wa_id = coalesce(p.wa_id, h.wa_id),
+        wa_id = coalesce(p.wa_id, k.wa_id),
         state = case
-            when p.state not in ('accepted', 'sent', 'delivered', 'read') then p.state
-            when greatest(p.ack, h.level) >= 3 then 'read'
-            when greatest(p.ack, h.level) = 2 then 'delivered'
-            when h.failed and p.ack < 2 then 'failed'
-            when greatest(p.ack, h.level) = 1 then 'sent'
+            when p.state not in ('accepted', 'sent', 'delivered', 'read')
+             and not (p.state = 'failed' and coalesce(p.error = 'ack_error', false)) then p.state
+            when k.ack >= 3 then 'read'
+            when k.ack = 2 then 'delivered'
+            when k.doubted then 'failed'
+            when k.ack = 1 then 'sent'
             else p.state end,
-        error = case when h.failed and p.ack < 2 and h.level < 2 then 'ack_error' else p.error end
-    from highest h
-    where p.tenant_id = h.tenant_id and p.id = h.id
-      and (h.level > p.ack or h.failed or p.wa_id is null)
+        error = case
+            when k.ack >= 2 then nullif(p.error, 'ack_error')
+            when k.doubted and (p.state <> 'failed' or p.error = 'ack_error') then 'ack_error'
+            else p.error end
+    from known k
+    where p.tenant_id = k.tenant_id and p.id = k.id
+      and (k.level > p.ack or k.failed or p.wa_id is null)
     returning p.tenant_id, p.id, p.send_id, p.state
-    """
+    """  # noqa: S608
 )
 _ECHO = text(
     """
@@ -89,36 +119,34 @@ class Consequence:
     by: str
 
 
-async def note_acks(connection: AsyncConnection, items: Sequence[Item]) -> list[Consequence]:
-    """Apply acks of our own messages, many at once; return what must follow."""
-    acks = [(i, i.event) for i in items if isinstance(i.event, AckEvent)]
-    if not acks:
+async def note(
+    connection: AsyncConnection, items: Sequence[Item], echoes: Sequence[Echo]
+) -> list[Consequence]:
+    """Keep acks (of ``items``) and echoes of our own messages as proof; what must follow."""
+    acks = as_rows(_ack_row(i, i.event) for i in items if isinstance(i.event, AckEvent))
+    seen = as_rows(asdict(e) for e in echoes)
+    if acks == seen:  # two empty lists
         return []
-    rows = [
-        {
-            "tenant_id": item.tenant_id,
-            "channel_id": item.channel_id,
-            "wa_id": ack.wa_id,
-            "level": max(_ERROR, min(ack.level, _READ)),
-        }
-        for item, ack in acks
-    ]
-    changed = await connection.execute(_ACK, {"rows": as_rows(rows)})
-    return [
+    await connection.execute(_LOCK, {"acks": acks, "echoes": seen})
+    changed = [
         Consequence(part.tenant_id, part.id, part.send_id, part.state, "ack")
-        for part in changed
+        for part in await connection.execute(_ACK, {"rows": acks})
         if part.state in {"sending", "unknown", "failed"}
     ]
-
-
-async def note_echoes(connection: AsyncConnection, echoes: Sequence[Echo]) -> list[Consequence]:
-    """Keep echoes as proof on parts still on their way; return what must follow."""
-    if not echoes:
-        return []
-    changed = await connection.execute(_ECHO, {"rows": as_rows(asdict(e) for e in echoes)})
-    return [
-        Consequence(part.tenant_id, part.id, part.send_id, part.state, "echo") for part in changed
+    changed += [
+        Consequence(part.tenant_id, part.id, part.send_id, part.state, "echo")
+        for part in await connection.execute(_ECHO, {"rows": seen})
     ]
+    return changed
+
+
+def _ack_row(item: Item, ack: AckEvent) -> dict[str, object]:
+    return {
+        "tenant_id": item.tenant_id,
+        "channel_id": item.channel_id,
+        "wa_id": ack.wa_id,
+        "level": max(_ERROR, min(ack.level, _READ)),
+    }
 
 
 async def follow(connection: AsyncConnection, consequences: Sequence[Consequence]) -> None:
@@ -129,4 +157,4 @@ async def follow(connection: AsyncConnection, consequences: Sequence[Consequence
         elif each.state == "sending":
             await connection.execute(_WAKE, {"tenant_id": each.tenant_id, "send_id": each.send_id})
         else:
-            await settling.refund_if_undelivered(connection, each.tenant_id, each.send_id)
+            await refund_if_undelivered(connection, each.tenant_id, each.send_id)

@@ -4,7 +4,7 @@ All ids are chosen here, before anything is sent, and stored: a resend after any
 carries the same WhatsApp id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
 from app.core.db.rows import as_rows
+from app.messaging.sends.parts import Parts, read_parts
 from app.messaging.turns.model import ClaimedTurn
 
 _INSERT = text(
@@ -21,23 +22,28 @@ _INSERT = text(
     with send as (
         insert into sends (tenant_id, id, conversation_id, channel_id, turn_id, author, address,
                            hold_id, price_ucr, request_id)
-        select :tenant_id, :send_id, c.id, c.channel_id, :turn_id, 'assistant', c.address,
-               :hold_id, :price_ucr, :request_id
-        from conversations c where c.tenant_id = :tenant_id and c.id = :conversation_id
-        returning id, channel_id, conversation_id
+        select :tenant_id, r.id, c.id, c.channel_id, r.turn_id, 'assistant', c.address,
+               r.hold_id, r.price_ucr, r.request_id
+        from jsonb_to_recordset(cast(:sends as jsonb))
+            as r(id uuid, conversation_id uuid, turn_id uuid, hold_id uuid, price_ucr bigint,
+                 request_id text)
+        join conversations c on c.tenant_id = :tenant_id and c.id = r.conversation_id
+        returning id, channel_id, conversation_id, turn_id, request_id
+    ), part as (
+        select r.*, s.channel_id, s.conversation_id, s.turn_id, s.request_id
+        from send s join jsonb_to_recordset(cast(:parts as jsonb))
+            as r(id uuid, send_id uuid, message_id uuid, part_no int, body text,
+                 client_message_id text) on r.send_id = s.id
     ), message as (
         insert into messages (tenant_id, id, conversation_id, channel_id, direction, author,
                               kind, body, sent_at, turn_id, request_id)
-        select :tenant_id, r.message_id, s.conversation_id, s.channel_id, 'out', 'assistant',
-               'text', r.body, now(), :turn_id, :request_id
-        from send s cross join jsonb_to_recordset(cast(:rows as jsonb))
-            as r(message_id uuid, body text)
+        select :tenant_id, message_id, conversation_id, channel_id, 'out', 'assistant', 'text',
+               body, now(), turn_id, request_id
+        from part
     )
     insert into send_parts (tenant_id, id, send_id, channel_id, message_id, part_no,
                             client_message_id)
-    select :tenant_id, r.id, s.id, s.channel_id, r.message_id, r.part_no, r.client_message_id
-    from send s cross join jsonb_to_recordset(cast(:rows as jsonb))
-        as r(id uuid, message_id uuid, part_no int, client_message_id text)
+    select :tenant_id, id, send_id, channel_id, message_id, part_no, client_message_id from part
     """
 )
 
@@ -51,32 +57,47 @@ class Outgoing:
     price_ucr: int = 0
 
 
-async def queue(connection: AsyncConnection, turn: ClaimedTurn, outgoing: Outgoing) -> UUID:
-    """Store a send of a turn with its parts; return the send's id."""
-    send_id = ids.uuid7()
-    rows: list[dict[str, Any]] = []
-    for part_no, body in enumerate(outgoing.bubbles, 1):
-        part_id = ids.uuid7()
-        rows.append(
-            {
-                "id": part_id,
-                "message_id": ids.uuid7(),
-                "part_no": part_no,
-                "body": body,
-                "client_message_id": ids.client_message_id(part_id),
-            }
-        )
-    await connection.execute(
-        _INSERT,
-        {
-            "tenant_id": turn.tenant_id,
-            "send_id": send_id,
-            "conversation_id": turn.conversation_id,
-            "turn_id": turn.id,
-            "hold_id": outgoing.hold_id,
-            "price_ucr": outgoing.price_ucr,
-            "request_id": turn.request_id,
-            "rows": as_rows(rows),
-        },
+async def queue(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    outgoing: Mapping[ClaimedTurn, Outgoing],
+    *,
+    answer_max_age_s: float,
+) -> dict[UUID, Parts]:
+    """Store the replies of a tenant's turns; return their parts, ready to be sent, by turn."""
+    if not outgoing:
+        return {}
+    sends: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
+    for turn, words in outgoing.items():
+        send_id = ids.uuid7()
+        sends.append(_send(turn, send_id, words))
+        parts += [_part(send_id, part_no, body) for part_no, body in enumerate(words.bubbles, 1)]
+    values = {"tenant_id": tenant_id, "sends": as_rows(sends), "parts": as_rows(parts)}
+    await connection.execute(_INSERT, values)
+    return await read_parts(
+        connection, tenant_id, [t.id for t in outgoing], answer_max_age_s=answer_max_age_s
     )
-    return send_id
+
+
+def _send(turn: ClaimedTurn, send_id: UUID, words: Outgoing) -> dict[str, Any]:
+    return {
+        "id": send_id,
+        "conversation_id": turn.conversation_id,
+        "turn_id": turn.id,
+        "hold_id": words.hold_id,
+        "price_ucr": words.price_ucr,
+        "request_id": turn.request_id,
+    }
+
+
+def _part(send_id: UUID, part_no: int, body: str) -> dict[str, Any]:
+    part_id = ids.uuid7()
+    return {
+        "id": part_id,
+        "send_id": send_id,
+        "message_id": ids.uuid7(),
+        "part_no": part_no,
+        "body": body,
+        "client_message_id": ids.client_message_id(part_id),
+    }

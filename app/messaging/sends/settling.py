@@ -4,13 +4,20 @@
 |---|---|---|---|
 | WAHA answered 201, echo, ack | accepted | done when it was the last | charged once |
 | a definite refusal | failed | failed (done if another part was accepted) | released (charged) |
-| none after 90 s, id not ours | unknown | done, messages ``send_unknown`` | stay held |
+| none after 90 s, id not ours | unknown | done, messages ``send_unknown`` | stay held, unless \
+another part was accepted: charged |
 | unknown, then echo/ack/read-back | accepted | – | charged |
 | unknown for 24 h | unknown | – | released |
-| later ack error on every part | failed | – | refunded, within 7 days |
+| the same, then echo/ack/read-back | accepted | – | stay released |
+| later ack error on every accepted part | failed | – | refunded, within 7 days |
+
+The price is for a reply that reached the customer, and one part of it did as soon as it was
+accepted: whatever becomes of the others changes nothing, so no hold has to wait for them.
 """
 
 import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,30 +25,35 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
-from app.core.ids import derived_uuid
+from app.core.db.rows import as_rows
 from app.core.observability.metrics import SENDS
 from app.messaging import conversations, messages
 from app.messaging.states import Disposition, HandoverReason, TurnState
-from app.messaging.turns.ending import close_hold, end_turn
-from billing.ledger.schemas import OpOutcome, Refund
-from billing.ledger.service import refund
+from app.messaging.turns.ending import Ending, close_holds, end_turn, end_turns
+from billing.ledger.schemas import CloseRequest
 
 log = logging.getLogger(__name__)
 
-_REFUND_DAYS_MAX = 7
-
 _ACCEPT = text(
     """
-    with part as (
-        update send_parts
+    with told as (
+        select p.id, r.wa_id, r.resolved_by
+        from jsonb_to_recordset(cast(:rows as jsonb))
+            as r(part_id uuid, wa_id text, resolved_by text)
+        join send_parts p on p.tenant_id = :tenant_id and p.id = r.part_id
+         and p.state in ('sending', 'unknown')
+        order by p.id for no key update of p
+    ), part as (
+        update send_parts p
         set state = case when ack >= 3 then 'read' when ack = 2 then 'delivered'
-                         when ack = 1 then 'sent' when error = 'ack_error' then 'failed'
+                         when error = 'ack_error' then 'failed' when ack = 1 then 'sent'
                          else 'accepted' end,
-            accepted_at = now(), wa_id = coalesce(:wa_id, wa_id),
-            error = case when error = 'ack_error' and ack < 1 then error end,
-            resolved_by = coalesce(resolved_by, :resolved_by)
-        where tenant_id = :tenant_id and id = :id and state in ('sending', 'unknown')
-        returning send_id, message_id, channel_id, wa_id, attempts
+            accepted_at = now(), wa_id = coalesce(t.wa_id, p.wa_id),
+            error = case when error = 'ack_error' and ack < 2 then error end,
+            resolved_by = coalesce(p.resolved_by, t.resolved_by)
+        from told t
+        where p.tenant_id = :tenant_id and p.id = t.id
+        returning p.id, p.send_id, p.message_id, p.channel_id, p.wa_id, p.attempts
     ), shown as (
         update messages m set wa_id = p.wa_id, sent_at = now()
         from part p
@@ -53,9 +65,9 @@ _ACCEPT = text(
     ), attempt as (
         update send_attempts a set finished_at = now(), outcome = 'accepted', status_code = 201
         from part p
-        where a.tenant_id = :tenant_id and a.part_id = :id and a.attempt_no = p.attempts
+        where a.tenant_id = :tenant_id and a.part_id = p.id and a.attempt_no = p.attempts
     )
-    select send_id from part
+    select id, send_id from part
     """
 )
 _SEND = text(
@@ -63,13 +75,13 @@ _SEND = text(
     select s.id, s.turn_id, s.conversation_id, s.hold_id, s.price_ucr, s.request_id, s.author,
            t.usage, t.result ->> 'failed' as given_up,
            count(*) filter (where p.state in ('queued', 'sending')) as open_parts,
-           count(*) filter (where p.state = 'unknown') as unknown_parts,
+           count(*) filter (where p.state = 'unknown') = 0 as certain,
            count(*) filter (where p.state in ('accepted', 'sent', 'delivered', 'read'))
                as accepted_parts
     from sends s
     left join turns t on t.tenant_id = s.tenant_id and t.id = s.turn_id
     join send_parts p on p.tenant_id = s.tenant_id and p.send_id = s.id
-    where s.tenant_id = :tenant_id and s.id = :id
+    where s.tenant_id = :tenant_id and s.id = any(:ids)
     group by s.tenant_id, s.id, t.tenant_id, t.id
     """
 )
@@ -78,7 +90,8 @@ _MARK = text(
     """
     with part as (
         update send_parts set state = :state, error = :error
-        where tenant_id = :tenant_id and id = :id and state in ('queued', 'sending')
+        where tenant_id = :tenant_id and id = :id and attempts = :attempt_no
+          and state in ('queued', 'sending')
         returning send_id, attempts
     ), attempt as (
         update send_attempts a set finished_at = now(), outcome = :state, status_code = :status
@@ -94,28 +107,29 @@ _MARK = text(
     select send_id from part
     """
 )
-_UNDELIVERED = text(
-    """
-    select h.id, h.captured_ucr - h.refunded_ucr as amount_ucr, s.request_id
-    from sends s join credit_holds h on h.tenant_id = s.tenant_id and h.id = s.hold_id
-    where s.tenant_id = :tenant_id and s.id = :id and h.state = 'captured'
-      and h.captured_ucr > h.refunded_ucr
-      and h.closed_at > now() - make_interval(days => :days_max)
-      and not exists (
-          select 1 from send_parts p where p.tenant_id = s.tenant_id and p.send_id = s.id
-            and p.state <> 'failed')
-    """
-)
 _OVERDUE_UNKNOWN = text(
     """
-    select p.tenant_id, p.id, p.send_id, s.conversation_id, s.hold_id, s.request_id
+    select s.tenant_id, s.hold_id, s.request_id
     from send_parts p
     join sends s on s.tenant_id = p.tenant_id and s.id = p.send_id
     join credit_holds h on h.tenant_id = s.tenant_id and h.id = s.hold_id and h.state = 'pending'
     where p.state = 'unknown' and p.started_at < now() - make_interval(secs => :after_s)
+      and not exists (
+          select 1 from send_parts o where o.tenant_id = s.tenant_id and o.send_id = s.id
+            and o.state in ('accepted', 'sent', 'delivered', 'read'))
+    group by s.tenant_id, s.hold_id, s.request_id
     limit 100
     """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A part that the provider has: its bare WhatsApp id where known, and how we know."""
+
+    part_id: UUID
+    wa_id: str | None
+    resolved_by: str
 
 
 async def accept_part(
@@ -131,75 +145,112 @@ async def accept_part(
 
     The conversation is locked. Returns False when the part was settled before.
     """
-    send_id = await connection.scalar(
-        _ACCEPT,
-        {"tenant_id": tenant_id, "id": part_id, "wa_id": wa_id, "resolved_by": resolved_by},
-    )
-    if send_id is None:
-        return False
-    SENDS.labels("waha", "accepted").inc()
-    send = await _load(connection, tenant_id, send_id)
-    if send.turn_id is None or send.open_parts or send.unknown_parts:
-        return True
-    if not await _finish(connection, settings, tenant_id, send):
-        # A worker that froze past its lease: the turn ended as unknown while it slept.
-        await _end_late(connection, tenant_id, send)
-    return True
+    told = Acceptance(part_id, wa_id, resolved_by)
+    return bool(await accept_parts(connection, settings, tenant_id, [told]))
+
+
+async def accept_parts(
+    connection: AsyncConnection,
+    settings: Settings,
+    tenant_id: UUID,
+    acceptances: Sequence[Acceptance],
+) -> set[UUID]:
+    """Record acceptances of a tenant's parts; finish the turns whose last ones they were.
+
+    The conversations are locked. Returns the parts that were not settled before.
+    """
+    accepted = await _accept(connection, tenant_id, acceptances)
+    sends = await _load(connection, tenant_id, accepted.values())
+    decided = [s for s in sends if s.turn_id is not None and not s.open_parts]
+    ended = await _finish(connection, settings, tenant_id, [s for s in decided if s.certain])
+    # Of a worker that froze past its lease: the turn ended as unknown while it slept.
+    late = [s for s in decided if s.turn_id not in ended]
+    await _end_late(connection, tenant_id, late)
+    return set(accepted)
+
+
+async def _accept(
+    connection: AsyncConnection, tenant_id: UUID, acceptances: Sequence[Acceptance]
+) -> dict[UUID, UUID]:
+    """Move parts to accepted; return the sends of those that were not, by part."""
+    rows = as_rows(asdict(a) for a in acceptances)
+    found = await connection.execute(_ACCEPT, {"tenant_id": tenant_id, "rows": rows})
+    accepted = {row.id: row.send_id for row in found}
+    SENDS.labels("waha", "accepted").inc(len(accepted))
+    return accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an attempt came to that WAHA did not accept; void when another was made since."""
+
+    part_id: UUID
+    attempt_no: int
+    error: str
 
 
 async def fail_part(
     connection: AsyncConnection,
     settings: Settings,
     tenant_id: UUID,
-    part_id: UUID,
+    refusal: Refusal,
     *,
-    error: str,
     status_code: int | None,
 ) -> None:
     """Record a definite refusal; the parts behind it are not sent. The conversation is locked."""
-    values = {"error": error, "status": status_code, "state": "failed"}
-    send_id = await connection.scalar(_MARK, {"tenant_id": tenant_id, "id": part_id, **values})
+    send_id = await _mark(connection, tenant_id, refusal, "failed", status_code)
     if send_id is None:
         return
     SENDS.labels("waha", "failed").inc()
-    send = await _load(connection, tenant_id, send_id)
-    if send.turn_id is not None:
-        await _finish(connection, settings, tenant_id, send, error=error)
+    sends = await _load(connection, tenant_id, [send_id])
+    await _finish(
+        connection,
+        settings,
+        tenant_id,
+        [s for s in sends if s.turn_id is not None],
+        error=refusal.error,
+    )
 
 
 async def give_up_part(
-    connection: AsyncConnection, settings: Settings, tenant_id: UUID, part_id: UUID
+    connection: AsyncConnection, settings: Settings, tenant_id: UUID, doubt: Refusal
 ) -> None:
     """Call a part unknown: nobody can tell whether it was sent, so it is not sent again.
 
     The turn ends, so that the customer's next message is answered; the hold stays until
-    evidence or the 24 hours settle it. The conversation is locked.
+    evidence or the 24 hours settle it, but a reply of which another part was accepted is
+    charged now. The conversation is locked.
     """
-    send_id = await connection.scalar(
-        _MARK,
-        {
-            "tenant_id": tenant_id,
-            "id": part_id,
-            "state": "unknown",
-            "error": "no_evidence",
-            "status": None,
-        },
-    )
+    send_id = await _mark(connection, tenant_id, doubt, "unknown", None)
     if send_id is None:
         return
     SENDS.labels("waha", "unknown").inc()
-    send = await _load(connection, tenant_id, send_id)
-    if send.turn_id is not None:
-        await end_turn(
-            connection,
-            settings,
-            tenant_id,
-            send.turn_id,
-            TurnState.DONE,
-            disposition=Disposition.SEND_UNKNOWN,
-            reason="send_unknown",
-            captured_ucr=None,
-        )
+    (send,) = await _load(connection, tenant_id, [send_id])
+    if send.turn_id is None:
+        return
+    reached = send.accepted_parts > 0 and send.hold_id is not None
+    ending = Ending(
+        send.turn_id,
+        TurnState.DONE,
+        Disposition.SEND_UNKNOWN,
+        "send_unknown",
+        captured_ucr=send.price_ucr if reached else None,
+        usage=send.usage,
+    )
+    await end_turn(connection, settings, tenant_id, ending)
+
+
+async def _mark(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    refusal: Refusal,
+    state: str,
+    status_code: int | None,
+) -> Any:
+    """End a part and what follows it; the send's id, None when it had moved on."""
+    values = {"error": refusal.error, "state": state, "status": status_code}
+    key = {"tenant_id": tenant_id, "id": refusal.part_id, "attempt_no": refusal.attempt_no}
+    return await connection.scalar(_MARK, {**key, **values})
 
 
 async def settle_unknown(
@@ -207,127 +258,116 @@ async def settle_unknown(
 ) -> None:
     """Evidence came for a part that had been given up: charge it, answer the "why"."""
     send_id = await connection.scalar(_PART_SEND, {"tenant_id": tenant_id, "id": part_id})
-    before = await _load(connection, tenant_id, send_id)
+    (before,) = await _load(connection, tenant_id, [send_id])
     await conversations.lock(connection, tenant_id, before.conversation_id)
-    values = {"tenant_id": tenant_id, "id": part_id, "wa_id": None, "resolved_by": resolved_by}
-    if await connection.scalar(_ACCEPT, values) is None:
-        return
-    send = await _load(connection, tenant_id, send_id)
-    if send.turn_id is None or send.unknown_parts or send.open_parts:
-        return
-    await _end_late(connection, tenant_id, send)
-    log.info("an unknown send was settled", extra={"partId": part_id, "reason": resolved_by})
-
-
-async def _end_late(connection: AsyncConnection, tenant_id: UUID, send: Any) -> None:
-    """Give messages and credits their end when the turn had ended as unknown before."""
-    reached = send.accepted_parts > 0
-    charged = reached and send.hold_id is not None
-    if not reached:
-        await conversations.hand_to_people(
-            connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
-        )
-    await messages.dispose_turn(
-        connection,
-        tenant_id,
-        send.turn_id,
-        _disposition(charged=charged, failed=bool(send.given_up) or not reached),
-        replace_unknown=True,
+    accepted = await _accept(connection, tenant_id, [Acceptance(part_id, None, resolved_by)])
+    sends = await _load(connection, tenant_id, accepted.values())
+    await _end_late(
+        connection, tenant_id, [s for s in sends if s.turn_id is not None and not s.open_parts]
     )
-    if send.hold_id is not None:
-        await close_hold(
+    if accepted:
+        log.info("an unknown send was settled", extra={"partId": part_id, "reason": resolved_by})
+
+
+async def _end_late(connection: AsyncConnection, tenant_id: UUID, sends: Sequence[Any]) -> None:
+    """Give messages and credits their end where the turn had ended as unknown before."""
+    certain = [s for s in sends if s.certain]
+    for send in certain:
+        if not send.accepted_parts:
+            await conversations.hand_to_people(
+                connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
+            )
+    if certain:
+        await messages.dispose_turns(
             connection,
             tenant_id,
-            send.hold_id,
-            captured_ucr=send.price_ucr if charged else 0,
-            delivered=charged,
-            usage=send.usage,
-            request_id=send.request_id,
+            {send.turn_id: _disposition(send) for send in certain},
+            replace_unknown=True,
         )
+    settled = [s for s in sends if s.certain or s.accepted_parts]
+    await close_holds(connection, [_closing(tenant_id, s) for s in settled], late=True)
+
+
+def _closing(tenant_id: UUID, send: Any) -> CloseRequest | None:
+    if send.hold_id is None:
+        return None
+    reached = send.accepted_parts > 0
+    return CloseRequest(
+        tenant_id=tenant_id,
+        hold_id=send.hold_id,
+        captured_ucr=send.price_ucr if reached else 0,
+        delivered=reached,
+        usage=send.usage,
+        request_id=send.request_id,
+    )
 
 
 async def release_overdue_unknown(connection: AsyncConnection, *, after_s: float) -> int:
     """Release the holds of sends that stayed unknown; doubt favours the tenant."""
     overdue = (await connection.execute(_OVERDUE_UNKNOWN, {"after_s": after_s})).all()
-    for part in sorted(overdue, key=lambda p: (p.tenant_id, p.conversation_id)):
-        await close_hold(
-            connection,
-            part.tenant_id,
-            part.hold_id,
-            captured_ucr=0,
-            delivered=False,
-            usage=None,
-            request_id=part.request_id,
-        )
+    await close_holds(
+        connection,
+        [
+            CloseRequest(
+                tenant_id=send.tenant_id,
+                hold_id=send.hold_id,
+                captured_ucr=0,
+                delivered=False,
+                request_id=send.request_id,
+            )
+            for send in overdue
+        ],
+    )
     return len(overdue)
 
 
-async def refund_if_undelivered(
-    connection: AsyncConnection, tenant_id: UUID, send_id: UUID
-) -> None:
-    """Refund a reply whose every part the provider later reported as failed."""
-    found = (
-        await connection.execute(
-            _UNDELIVERED,
-            {"tenant_id": tenant_id, "id": send_id, "days_max": _REFUND_DAYS_MAX},
-        )
-    ).one_or_none()
-    if found is None:
-        return
-    outcome = await refund(
-        connection,
-        Refund(
-            tenant_id=tenant_id,
-            op_id=derived_uuid(send_id, "undelivered"),
-            hold_id=found.id,
-            amount_ucr=found.amount_ucr,
-            reason="not delivered",
-            created_by="system",
-            request_id=found.request_id,
-        ),
-    )
-    if outcome not in {OpOutcome.REFUNDED, OpOutcome.EXISTS}:
-        log.error("a refund was refused", extra={"sendId": send_id, "outcome": outcome.value})
-
-
-async def _load(connection: AsyncConnection, tenant_id: UUID, send_id: UUID) -> Any:
-    return (await connection.execute(_SEND, {"tenant_id": tenant_id, "id": send_id})).one()
+async def _load(
+    connection: AsyncConnection, tenant_id: UUID, send_ids: Iterable[UUID]
+) -> Sequence[Any]:
+    """Read sends with their parts counted; ``certain`` when no part is in doubt."""
+    wanted = sorted(set(send_ids))
+    if not wanted:
+        return []
+    return (await connection.execute(_SEND, {"tenant_id": tenant_id, "ids": wanted})).all()
 
 
 async def _finish(
     connection: AsyncConnection,
     settings: Settings,
     tenant_id: UUID,
-    send: Any,
+    sends: Sequence[Any],
     *,
     error: str | None = None,
-) -> bool:
-    """End the turn of a send whose parts are all decided; charge if the customer got a part.
+) -> set[UUID]:
+    """End the turns of sends whose parts are all decided; charge what reached the customer.
 
     A send without a hold speaks for people (a hand-over, or giving up): it costs nothing.
-    Returns False when the turn had ended before; then nothing was written.
+    Returns the turns that had not ended before; for the others nothing was written.
     """
+    for send in sends:
+        if not send.accepted_parts:
+            await conversations.hand_to_people(
+                connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
+            )
+    return await end_turns(
+        connection, settings, tenant_id, [_ending(send, error) for send in sends]
+    )
+
+
+def _ending(send: Any, error: str | None) -> Ending:
     reached = send.accepted_parts > 0
-    charged = reached and send.hold_id is not None
-    if not reached:
-        await conversations.hand_to_people(
-            connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
-        )
     failed = send.given_up or not reached
-    return await end_turn(
-        connection,
-        settings,
-        tenant_id,
+    return Ending(
         send.turn_id,
         TurnState.FAILED if failed else TurnState.DONE,
-        disposition=_disposition(charged=charged, failed=bool(failed)),
-        reason=error or send.given_up,
-        captured_ucr=send.price_ucr if charged else 0,
+        _disposition(send),
+        error or send.given_up,
+        captured_ucr=send.price_ucr if reached and send.hold_id is not None else 0,
         usage=send.usage,
     )
 
 
-def _disposition(*, charged: bool, failed: bool) -> Disposition:
-    if failed:
+def _disposition(send: Any) -> Disposition:
+    if send.given_up or not send.accepted_parts:
         return Disposition.FAILED_HANDED_OFF
-    return Disposition.ANSWERED if charged else Disposition.HANDED_OFF
+    return Disposition.HANDED_OFF if send.hold_id is None else Disposition.ANSWERED

@@ -99,11 +99,16 @@ _CLAIM = text(
 )
 _RENEW = text(
     """
+    with held as (
+        select t.tenant_id, t.id
+        from unnest(cast(:tenants as uuid[]), cast(:ids as uuid[]), cast(:epochs as int[]))
+            as h(tenant_id, id, epoch)
+        join turns t on t.tenant_id = h.tenant_id and t.id = h.id and t.lease_epoch = h.epoch
+        where t.lease_owner = :owner
+        order by t.tenant_id, t.id for no key update of t
+    )
     update turns t set lease_until = now() + make_interval(secs => :lease_s)
-    from unnest(cast(:tenants as uuid[]), cast(:ids as uuid[]), cast(:epochs as int[]))
-        as h(tenant_id, id, epoch)
-    where t.tenant_id = h.tenant_id and t.id = h.id and t.lease_epoch = h.epoch
-      and t.lease_owner = :owner
+    from held h where t.tenant_id = h.tenant_id and t.id = h.id
     returning t.id
     """
 )

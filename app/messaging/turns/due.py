@@ -9,7 +9,14 @@ from app.core.db.engine import Database
 CHANNEL = "parley_turns"
 
 _PROMOTE = text(
-    "update turns set state = 'due' where state = 'waiting' and due_at <= now() returning 1"
+    """
+    with ripe as (
+        select tenant_id, id from turns where state = 'waiting' and due_at <= now()
+        for update skip locked  -- of a message that joins just now, which moves it anyway
+    )
+    update turns t set state = 'due' from ripe r
+    where t.tenant_id = r.tenant_id and t.id = r.id returning 1
+    """
 )
 _OUTLOOK = text(
     """

@@ -5,6 +5,8 @@ the lock order is conversation → turn → wallet everywhere.
 """
 
 import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +14,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
-from app.core.observability.metrics import TURNS
+from app.core.db.rows import as_rows
+from app.core.observability.context import bind
+from app.core.observability.metrics import SENDS, TURNS
 from app.messaging import messages
 from app.messaging.states import Disposition, TurnState
 from app.messaging.turns.opening import open_next
-from billing.ledger.schemas import CloseRequest
+from billing.ledger.schemas import CloseRequest, CloseVerdict
 from billing.ledger.service import close_many
 
 log = logging.getLogger(__name__)
@@ -25,11 +29,18 @@ SUPERSEDES_MAX = 3
 
 _END = text(
     """
-    update turns set state = :state, end_reason = :reason, finished_at = now(),
+    with live as (
+        select t.id, r.state, r.reason
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(turn_id uuid, state text, reason text)
+        join turns t on t.tenant_id = :tenant_id and t.id = r.turn_id
+         and t.state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending')
+        order by t.id for no key update of t
+    )
+    update turns t set state = l.state, end_reason = l.reason, finished_at = now(),
         lease_owner = null, lease_until = null
-    where tenant_id = :tenant_id and id = :id
-      and state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending')
-    returning conversation_id, hold_id, request_id, supersedes
+    from live l
+    where t.tenant_id = :tenant_id and t.id = l.id
+    returning t.id, t.conversation_id, t.hold_id, t.request_id, t.supersedes
     """
 )
 _LIVE = text(
@@ -46,7 +57,8 @@ _LIVE = text(
 _FREE_MESSAGES = text(
     """
     update messages set turn_id = null
-    where tenant_id = :tenant_id and turn_id = :id and direction = 'in' and disposition is null
+    where tenant_id = :tenant_id and turn_id = any(:ids) and direction = 'in'
+      and disposition is null
     """
 )
 # Parts that were queued and never tried: their bubbles were never shown to anyone.
@@ -55,7 +67,7 @@ _DROP_QUEUED = text(
     with dropped as (
         update send_parts p set state = 'failed', error = 'not_sent'
         from sends s
-        where s.tenant_id = :tenant_id and s.turn_id = :id
+        where s.tenant_id = :tenant_id and s.turn_id = any(:ids)
           and p.tenant_id = s.tenant_id and p.send_id = s.id and p.state = 'queued'
         returning p.message_id
     )
@@ -65,24 +77,11 @@ _DROP_QUEUED = text(
 )
 
 
-async def end_turn(
-    connection: AsyncConnection,
-    settings: Settings,
-    tenant_id: UUID,
-    turn_id: UUID,
-    state: TurnState,
-    *,
-    disposition: Disposition | None,
-    reason: str | None = None,
-    captured_ucr: int | None = 0,
-    usage: dict[str, Any] | None = None,
-) -> bool:
-    """End a live turn; False when it had ended already (then nothing is written).
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a turn ends.
 
-    Args:
-        connection: a transaction that holds the conversation's lock.
-        settings: for the waiting times of a next turn.
-        tenant_id: the tenant.
+    Attributes:
         turn_id: the turn.
         state: one of the four end states.
         disposition: what became of its messages; None frees them for the next turn.
@@ -90,80 +89,138 @@ async def end_turn(
         captured_ucr: what to charge from the hold; 0 releases it, None leaves it pending.
         usage: what the price was made of.
     """
-    key = {"tenant_id": tenant_id, "id": turn_id}
-    ended = (
-        await connection.execute(_END, {**key, "state": state.value, "reason": reason})
-    ).one_or_none()
-    if ended is None:
-        return False
-    if disposition is None:
-        await connection.execute(_FREE_MESSAGES, key)
-    else:
-        await messages.dispose_turn(connection, tenant_id, turn_id, disposition)
-    if state in {TurnState.CANCELLED, TurnState.SUPERSEDED, TurnState.FAILED}:
-        await connection.execute(_DROP_QUEUED, key)
+
+    turn_id: UUID
+    state: TurnState
+    disposition: Disposition | None
+    reason: str | None = None
+    captured_ucr: int | None = 0
+    usage: dict[str, Any] | None = None
+
+
+async def end_turn(
+    connection: AsyncConnection, settings: Settings, tenant_id: UUID, ending: Ending
+) -> bool:
+    """End a live turn; False when it had ended already (then nothing is written).
+
+    The transaction holds the conversation's lock.
+    """
+    return bool(await end_turns(connection, settings, tenant_id, [ending]))
+
+
+async def end_turns(
+    connection: AsyncConnection, settings: Settings, tenant_id: UUID, endings: Sequence[Ending]
+) -> set[UUID]:
+    """End live turns of a tenant; return the ids of those that had not ended already.
+
+    The transaction holds their conversations' locks.
+    """
+    if not endings:
+        return set()
+    rows = as_rows(
+        {"turn_id": e.turn_id, "state": e.state.value, "reason": e.reason} for e in endings
+    )
+    ended = {
+        row.id: row
+        for row in await connection.execute(_END, {"tenant_id": tenant_id, "rows": rows})
+    }
+    ours = [e for e in endings if e.turn_id in ended]
+    if not ours:
+        return set()
+    await _part_from_messages(connection, tenant_id, ours)
+    superseded = {e.turn_id for e in ours if e.state is TurnState.SUPERSEDED}
     await open_next(
         connection,
         tenant_id,
-        ended.conversation_id,
+        {
+            row.conversation_id: row.supersedes + 1 if row.id in superseded else 0
+            for row in ended.values()
+        },
         idle_s=settings.timings.idle_s,
         cap_s=settings.timings.cap_s,
-        supersedes=ended.supersedes + 1 if state is TurnState.SUPERSEDED else 0,
     )
-    if ended.hold_id is not None and captured_ucr is not None:
-        await close_hold(
-            connection,
-            tenant_id,
-            ended.hold_id,
-            captured_ucr=captured_ucr,
-            delivered=captured_ucr > 0 or disposition is Disposition.ANSWERED,
-            usage=usage,
-            request_id=ended.request_id,
-        )
-    TURNS.labels(state.value).inc()
-    log.info(
-        "turn ended",
-        extra={
-            "turnId": turn_id,
-            "state": state.value,
-            "reason": reason or "",
-            "event": "processed",
-        },
-    )
-    return True
+    await close_holds(connection, [_closing(tenant_id, e, ended[e.turn_id]) for e in ours])
+    for ending in ours:
+        _tell(ending, tenant_id, ended[ending.turn_id].request_id)
+    return set(ended)
 
 
-async def close_hold(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    hold_id: UUID,
-    *,
-    captured_ucr: int,
-    delivered: bool,
-    usage: dict[str, Any] | None,
-    request_id: str | None,
+async def _part_from_messages(
+    connection: AsyncConnection, tenant_id: UUID, endings: Sequence[Ending]
 ) -> None:
-    """Settle or release a hold; an outcome that does not fit is logged as an error."""
-    outcome = (
-        await close_many(
-            connection,
-            [
-                CloseRequest(
-                    tenant_id=tenant_id,
-                    hold_id=hold_id,
-                    captured_ucr=captured_ucr,
-                    delivered=delivered,
-                    usage=usage,
-                    request_id=request_id,
-                )
-            ],
+    """Give messages their disposition or free them; drop bubbles that nobody saw."""
+    disposed = {e.turn_id: e.disposition for e in endings if e.disposition is not None}
+    if disposed:
+        await messages.dispose_turns(connection, tenant_id, disposed)
+    freed = [e.turn_id for e in endings if e.disposition is None]
+    if freed:
+        await connection.execute(_FREE_MESSAGES, {"tenant_id": tenant_id, "ids": freed})
+    unsent = [e.turn_id for e in endings if e.state is not TurnState.DONE]
+    if unsent:
+        await connection.execute(_DROP_QUEUED, {"tenant_id": tenant_id, "ids": unsent})
+
+
+def _closing(tenant_id: UUID, ending: Ending, turn: Any) -> CloseRequest | None:
+    if turn.hold_id is None or ending.captured_ucr is None:
+        return None
+    return CloseRequest(
+        tenant_id=tenant_id,
+        hold_id=turn.hold_id,
+        captured_ucr=ending.captured_ucr,
+        delivered=ending.captured_ucr > 0 or ending.disposition is Disposition.ANSWERED,
+        usage=ending.usage,
+        request_id=turn.request_id,
+    )
+
+
+def _tell(ending: Ending, tenant_id: UUID, request_id: str | None) -> None:
+    TURNS.labels(ending.state.value).inc()
+    with bind(request_id=request_id, tenant_id=tenant_id, task_id=str(ending.turn_id)):
+        log.info(
+            "turn ended",
+            extra={
+                "turnId": ending.turn_id,
+                "state": ending.state.value,
+                "reason": ending.reason or "",
+                "event": "processed",
+            },
         )
-    )[hold_id]
-    if not outcome.settled:
-        log.error(
-            "a hold was not closed as asked",
-            extra={"holdId": hold_id, "outcome": outcome.verdict.value, "state": outcome.state},
-        )
+
+
+async def close_holds(
+    connection: AsyncConnection,
+    requests: Iterable[CloseRequest | None],
+    *,
+    late: bool = False,
+) -> None:
+    """Settle or release holds in one call, the last thing that a transaction does.
+
+    An outcome that does not fit is logged as an error, but with ``late`` a hold that was
+    released before stays so: evidence came after its day of doubt, which favours the tenant.
+    """
+    wanted = [_with_cost(request) for request in requests if request is not None]
+    if not wanted:
+        return
+    outcomes = await close_many(connection, wanted)
+    for outcome in outcomes.values():
+        if outcome.settled:
+            continue
+        fields = {
+            "holdId": outcome.hold_id,
+            "outcome": outcome.verdict.value,
+            "state": outcome.state,
+        }
+        if late and outcome.verdict is CloseVerdict.CLOSED and outcome.state == "released":
+            SENDS.labels("waha", "proved_late").inc()
+            log.info("evidence came after its hold was released", extra=fields)
+        else:
+            log.error("a hold was not closed as asked", extra=fields)
+
+
+def _with_cost(request: CloseRequest) -> CloseRequest:
+    """Record what the provider charged us beside the charge; the answer's usage has it."""
+    cost_usd_micro = (request.usage or {}).get("cost_usd_micro")
+    return replace(request, cost_usd_micro=cost_usd_micro) if cost_usd_micro else request
 
 
 async def cancel_live(
@@ -181,12 +238,5 @@ async def cancel_live(
     )
     if turn_id is None:
         return False
-    return await end_turn(
-        connection,
-        settings,
-        tenant_id,
-        turn_id,
-        TurnState.CANCELLED,
-        disposition=disposition,
-        reason=reason,
-    )
+    ending = Ending(turn_id, TurnState.CANCELLED, disposition, reason)
+    return await end_turn(connection, settings, tenant_id, ending)

@@ -1,6 +1,6 @@
 """A claimed turn, and the engine that carries what its steps need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.channels.port import Sender
@@ -9,6 +9,7 @@ from app.core.crypto import Keyring
 from app.core.db.engine import Database
 from app.core.limits.types import Limiter
 from app.core.ports import Answerer
+from app.messaging.turns.batches import Batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Engine:
     settings: Settings
     keyring: Keyring
     owner: str
+    batches: Batches = field(default_factory=Batches)
 
 
 class LeaseLostError(Exception):

@@ -5,7 +5,7 @@ worker has it, new messages stay without a turn; whoever ends the turn opens the
 them, in the same transaction (``open_next``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -78,7 +78,7 @@ _ATTACH = text(
 )
 _OPEN_MESSAGES = text(
     """
-    select count(*) as message_count,
+    select m.conversation_id, count(*) as message_count,
            min(m.received_at) as began_at,
            (array_agg(m.request_id order by m.sent_at desc, m.id desc))[1] as request_id,
            max(c.channel_id::text)::uuid as channel_id,
@@ -88,8 +88,9 @@ _OPEN_MESSAGES = text(
     from messages m
     join conversations c on c.tenant_id = m.tenant_id and c.id = m.conversation_id
     join tenants t on t.id = m.tenant_id
-    where m.tenant_id = :tenant_id and m.conversation_id = :conversation_id
+    where m.tenant_id = :tenant_id and m.conversation_id = any(:conversations)
       and m.direction = 'in' and m.disposition is null and m.turn_id is null
+    group by m.conversation_id
     """
 )
 _RECOUNT = text(
@@ -195,46 +196,44 @@ async def _insert(connection: AsyncConnection, rows: Sequence[dict[str, object]]
 async def open_next(
     connection: AsyncConnection,
     tenant_id: UUID,
-    conversation_id: UUID,
+    conversations: Mapping[UUID, int],
     *,
     idle_s: float,
     cap_s: float,
-    supersedes: int = 0,
-) -> bool:
-    """Open a turn for messages that have none; the conversation is locked, no turn is live.
+) -> None:
+    """Open turns for messages that have none; the conversations are locked, no turn is live.
 
     The cap counts from the oldest open message, so that a customer who keeps writing is
-    answered after the cap all the same. Returns False when there is nothing to answer.
+    answered after the cap all the same.
+
+    Args:
+        connection: an open transaction.
+        tenant_id: the tenant.
+        conversations: each with the number of answers in a row that newer messages overtook.
+        idle_s: where the tenant has none of its own, in seconds.
+        cap_s: likewise.
     """
-    found = (
-        await connection.execute(
-            _OPEN_MESSAGES,
-            {
-                "tenant_id": tenant_id,
-                "conversation_id": conversation_id,
-                "idle_s": idle_s,
-                "cap_s": cap_s,
-            },
-        )
-    ).one()
-    if not found.message_count:
-        return False
-    row = {
-        "tenant_id": tenant_id,
-        "id": ids.uuid7(),
-        "conversation_id": conversation_id,
-        "channel_id": found.channel_id,
-        "idle_s": found.idle_s,
-        "cap_s": found.cap_s,
-        "message_count": found.message_count,
-        "messages_max": found.messages_max,
-        "supersedes": supersedes,
-        "request_id": found.request_id,
-        "began_at": found.began_at,
-    }
-    await _insert(connection, [row])
-    await connection.execute(_ATTACH, {"rows": as_rows([row])})
-    return True
+    found = await connection.execute(
+        _OPEN_MESSAGES,
+        {
+            "tenant_id": tenant_id,
+            "conversations": list(conversations),
+            "idle_s": idle_s,
+            "cap_s": cap_s,
+        },
+    )
+    rows: list[dict[str, object]] = [
+        {
+            **row._mapping,  # noqa: SLF001
+            "tenant_id": tenant_id,
+            "id": ids.uuid7(),
+            "supersedes": conversations[row.conversation_id],
+        }
+        for row in found
+    ]
+    if rows:
+        await _insert(connection, rows)
+        await connection.execute(_ATTACH, {"rows": as_rows(rows)})
 
 
 async def adopt(
@@ -252,7 +251,7 @@ async def adopt(
     key = {"tenant_id": tenant_id, "conversation_id": conversation_id}
     turn = (await connection.execute(_LIVE, {"rows": as_rows([key])})).one_or_none()
     if turn is None:
-        await open_next(connection, tenant_id, conversation_id, idle_s=idle_s, cap_s=cap_s)
+        await open_next(connection, tenant_id, {conversation_id: 0}, idle_s=idle_s, cap_s=cap_s)
     elif turn.state in {"waiting", "due"}:
         await connection.execute(_ATTACH, {"rows": as_rows([{**key, "id": turn.id}])})
         await connection.execute(_RECOUNT, {"tenant_id": tenant_id, "id": turn.id})

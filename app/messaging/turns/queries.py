@@ -1,36 +1,45 @@
-"""SQL of a turn's steps. Every write carries the lease's epoch."""
+"""SQL of a turn's steps, for many turns of a tenant at once. Every write carries the epoch."""
 
 from sqlalchemy import text
 
+# Turns are locked in the order of their ids, so that two transactions never wait in a circle.
 MINE = text(
     """
-    select t.hold_id, t.supersedes, t.first_at,
+    select t.id, t.hold_id, t.supersedes, t.first_at,
            extract(epoch from now() - (
                select max(m.sent_at) from messages m
                where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in'
                  and m.revoked_at is null))::float8 as age_s,
            coalesce(b.answer_max_age_s, :answer_max_age_s) as answer_max_age_s,
-           b.status as tenant_status
-    from turns t join tenants b on b.id = t.tenant_id
-    where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
-      and t.lease_owner = :owner and t.state in ('claimed', 'held')
-    for no key update of t
+           b.status as tenant_status, c.contact_id,
+           extract(epoch from (date_trunc('day', now() at time zone b.time_zone)
+               + interval '1 day') at time zone b.time_zone - now())::float8 as day_left_s
+    from unnest(cast(:ids as uuid[]), cast(:epochs as int[])) as h(id, epoch)
+    join turns t on t.tenant_id = :tenant_id and t.id = h.id and t.lease_epoch = h.epoch
+    join tenants b on b.id = t.tenant_id
+    join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+    where t.lease_owner = :owner and t.state in ('claimed', 'held')
+    order by t.id for no key update of t
     """
 )
 HISTORY = text(
     """
-    select * from (
+    select h.turn_id, newest.*
+    from unnest(cast(:ids as uuid[]), cast(:conversations as uuid[]))
+        as h(turn_id, conversation_id)
+    cross join lateral (
         select m.id, m.author, m.kind, coalesce(m.body, '') as body, m.sent_at,
-               coalesce(m.turn_id = :turn_id and m.direction = 'in', false) as unanswered,
+               coalesce(m.turn_id = h.turn_id and m.direction = 'in', false) as unanswered,
                c.push_name
         from messages m
         join conversations v on v.tenant_id = m.tenant_id and v.id = m.conversation_id
         join contacts c on c.tenant_id = v.tenant_id and c.id = v.contact_id
-        where m.tenant_id = :tenant_id and m.conversation_id = :conversation_id
+        where m.tenant_id = :tenant_id and m.conversation_id = h.conversation_id
           and m.revoked_at is null
-          and (m.direction = 'out' or m.turn_id = :turn_id or m.disposition is not null)
+          and (m.direction = 'out' or m.turn_id = h.turn_id or m.disposition is not null)
         order by m.sent_at desc, m.id desc limit :messages_max
-    ) newest order by sent_at, id
+    ) newest
+    order by h.turn_id, newest.sent_at, newest.id
     """
 )
 SPOKE_BEFORE = text(
@@ -41,9 +50,10 @@ SPOKE_BEFORE = text(
 )
 HELD = text(
     """
-    update turns set state = 'held', hold_id = :hold_id,
+    update turns t set state = 'held', hold_id = r.hold_id,
         lease_until = now() + make_interval(secs => :lease_s)
-    where tenant_id = :tenant_id and id = :id and lease_epoch = :epoch
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, epoch int, hold_id uuid)
+    where t.tenant_id = :tenant_id and t.id = r.id and t.lease_epoch = r.epoch
     """
 )
 POSTPONE = text(
@@ -72,23 +82,25 @@ PARK = text(
 )
 GENERATED = text(
     """
-    update turns set state = 'generated', result = cast(:result as jsonb),
-        usage = cast(:usage as jsonb), model = :model, prompt_version = :prompt_version,
-        generated_at = now(), failing_since = null, attempts = 1
-    where tenant_id = :tenant_id and id = :id and lease_epoch = :epoch and state = 'held'
+    update turns t set state = 'generated', result = r.result, usage = r.usage, model = r.model,
+        prompt_version = r.prompt_version, generated_at = now(), failing_since = null, attempts = 1
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(id uuid, epoch int, result jsonb, usage jsonb, model text, prompt_version text)
+    where t.tenant_id = :tenant_id and t.id = r.id and t.lease_epoch = r.epoch
+      and t.state = 'held'
     """
 )
 STILL_HELD = text(
     """
-    select t.hold_id, t.supersedes, h.amount_ucr,
+    select t.id, t.hold_id, t.supersedes, c.amount_ucr, c.price_version_id,
            exists (select 1 from messages m where m.tenant_id = t.tenant_id
                      and m.conversation_id = t.conversation_id and m.direction = 'in'
                      and m.disposition is null and m.turn_id is null) as newer
-    from turns t
-    join credit_holds h on h.tenant_id = t.tenant_id and h.id = t.hold_id
-    where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
-      and t.lease_owner = :owner and t.state = 'held'
-    for no key update of t
+    from unnest(cast(:ids as uuid[]), cast(:epochs as int[])) as h(id, epoch)
+    join turns t on t.tenant_id = :tenant_id and t.id = h.id and t.lease_epoch = h.epoch
+    join credit_holds c on c.tenant_id = t.tenant_id and c.id = t.hold_id
+    where t.lease_owner = :owner and t.state = 'held'
+    order by t.id for no key update of t
     """
 )
 LEASED = text(
@@ -97,6 +109,13 @@ LEASED = text(
     where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
       and t.lease_owner = :owner and t.state in ('claimed', 'held')
     for no key update of t
+    """
+)
+SENDING = text(
+    """
+    select t.id from turns t
+    where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
+      and t.lease_owner = :owner and t.state in ('generated', 'sending')
     """
 )
 BUSINESS_TEXTS = text("select handover_text from tenants where id = :tenant_id")

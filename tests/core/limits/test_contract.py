@@ -118,6 +118,20 @@ async def test_many_decisions_are_answered_in_order_in_one_round_trip(
     assert await limiter.decide_many([]) == []
 
 
+async def test_decisions_of_several_policies_share_a_call(
+    limiter: SharedLimiter, subject: str
+) -> None:
+    one = [Check(WIDE, subject, cost=10)]
+    both = [Check(WIDE, subject), Check(SLOW, subject, cost=2)]
+    verdicts = await limiter.decide_many([one, both, both, one])
+    assert [(v.allowed, v.policy, v.remaining) for v in verdicts] == [
+        (True, "wide", 90),
+        (True, "slow", 1),
+        (False, "slow", 1),
+        (True, "wide", 79),
+    ]
+
+
 async def test_a_store_that_lost_the_script_gets_it_again(
     limiter: SharedLimiter, subject: str, raw_redis: Any
 ) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -119,16 +119,14 @@ async def test_the_local_share_shrinks_with_the_number_of_instances(subject: str
         (200, "{}", LimitStoreError),
     ],
 )
-@pytest.mark.parametrize("batch_size", [1, 2])
 async def test_rest_errors_are_typed(
-    status: int, body: str, error: type[LimitStoreError], batch_size: int, patient_calls: None
+    status: int, body: str, error: type[LimitStoreError], patient_calls: None
 ) -> None:
     async with answering(status, body) as url:
         transport = UpstashTransport(url, "t")
         with pytest.raises(LimitStoreError) as caught:
-            await transport.run([[1, "k", 1, 1, 1, 1]] * batch_size)
-        if batch_size == 1:
-            assert type(caught.value) is error
+            await transport.run([1, "k", 1, 1, 1, 1, 1])
+        assert type(caught.value) is error
         assert "html" not in str(caught.value)
         await transport.close()
 
@@ -136,12 +134,12 @@ async def test_rest_errors_are_typed(
 async def test_tcp_errors_are_typed(redis_server_url: str, patient_calls: None) -> None:
     away = RedisTransport("redis://127.0.0.1:1/0")
     with pytest.raises(LimitStoreError):
-        await away.run([[1, "k", 1, 1, 1, 1]])
+        await away.run([1, "k", 1, 1, 1, 1, 1])
     await away.close()
 
     locked_out = RedisTransport(redis_server_url.replace("//", "//:wrong@"))
     with pytest.raises(LimitStoreAuthError):
-        await locked_out.run([[1, "k", 1, 1, 1, 1]])
+        await locked_out.run([1, "k", 1, 1, 1, 1, 1])
     await locked_out.close()
 
 
@@ -149,7 +147,7 @@ async def test_a_silent_store_is_a_typed_timeout() -> None:
     with black_hole() as port:
         silent = RedisTransport(f"redis://127.0.0.1:{port}/0")
         with pytest.raises(LimitStoreTimeoutError):
-            await silent.run([[1, "k", 1, 1, 1, 1]])
+            await silent.run([1, "k", 1, 1, 1, 1, 1])
         await silent.close()
 
 
@@ -167,10 +165,8 @@ async def test_rest_sends_no_telemetry_and_never_retries(
     limiter = SharedLimiter(UpstashTransport(rest.url, TOKEN))
     await limiter.decide([Check(POLICY, subject)])
     await limiter.decide_many([[Check(POLICY, subject)], [Check(POLICY, subject)]])
-    paths = [path for path, _, _ in rest.requests]
     commands = [body[0] for path, body, _ in rest.requests if path == "/"]
-    assert paths[-1] == "/pipeline"
-    assert commands == ["EVALSHA", "EVAL"]
+    assert commands == ["EVALSHA", "EVAL", "EVALSHA"]
     assert not any(
         name.lower().startswith("upstash-telemetry")
         for _, _, headers in rest.requests
@@ -187,14 +183,15 @@ class Scripted:
     refusing_ms: int = 0
     calls: list[int] = field(default_factory=list)
 
-    async def run(self, batch: Sequence[Arguments]) -> list[object]:
-        self.calls.append(len(batch))
+    async def run(self, arguments: Arguments) -> object:
+        decisions = int(arguments[1 + int(arguments[0])])
+        self.calls.append(decisions)
         await asyncio.sleep(0)
         if self.failing:
             raise LimitStoreError("away")
         if self.refusing_ms:
-            return [[0, 1, self.refusing_ms, 0, self.refusing_ms] for _ in batch]
-        return [[1, 0, 0, 5, 100] for _ in batch]
+            return " ".join([f"0 1 {self.refusing_ms} 0 {self.refusing_ms}"] * decisions)
+        return " ".join(["1 0 0 5 100"] * decisions)
 
     async def close(self) -> None:
         return
@@ -248,7 +245,7 @@ def test_the_circuit_opens_when_half_of_twenty_fail() -> None:
     assert changes == [True]
 
 
-async def test_large_lists_are_cut_into_pipelines(subject: str) -> None:
+async def test_large_lists_are_cut_into_several_calls(subject: str) -> None:
     store = Scripted()
     limiter = SharedLimiter(store)
     verdicts = await limiter.decide_many([[Check(POLICY, f"{subject}-{i}")] for i in range(600)])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import ProviderError
-from app.core.logging import bind, configure
+from app.core.logging import Line, bind, configure, write_lines
 
 Lines = Callable[[], list[dict[str, Any]]]
 log = logging.getLogger("app.test_lines")
@@ -203,3 +203,47 @@ def test_logging_needs_neither_sentry_nor_a_web_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_lines_of_one_kind_look_like_records(lines: Lines) -> None:
+    tenant, channel = uuid.uuid4(), uuid.uuid4()
+    given = ("req_01890a5d-ac96-774b-bcce-b302099a8057", "from-a-proxy-4915112345678")
+    common: dict[str, Any] = {"webhook": "waha", "event": "received"}
+    own = {"outcome": "two words", "channelId": channel}
+    write_lines(log, "webhook stored", [Line(r, tenant, own) for r in given], extra=common)
+    for rid in given:
+        with bind(request_id=rid, tenant_id=tenant):
+            log.info("webhook stored", extra={**common, **own})
+    found = lines()
+    for line in found:
+        assert abs(line.pop("time") / 1000 - time.time()) < 60
+    assert found[:2] == found[2:]
+    assert found[1]["requestId"] == "from-a-proxy-[phone]"
+    assert found[0]["outcome"] == "[withheld]"
+
+
+def test_lines_of_one_kind_keep_to_the_fields_and_the_level(lines: Lines) -> None:
+    line = Line("req_1", uuid.uuid4(), {"body": "my secret order", "count": 2})
+    write_lines(log, "stored", [line], extra={"text": "my secret order"})
+    log.setLevel(logging.WARNING)
+    write_lines(log, "unheard", [line], extra={})
+    log.setLevel(logging.NOTSET)
+    (found,) = lines()
+    assert found["count"] == 2
+    assert "secret" not in json.dumps(found)
+
+
+def test_somebody_elses_handler_gets_records(
+    lines: Lines, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger().addHandler(caplog.handler)
+    write_lines(log, "stored", [Line("req_1", uuid.uuid4(), {"count": 2})], extra={"kind": "x"})
+    assert [record.__dict__["count"] for record in caplog.records] == [2]
+    assert [(line["requestId"], line["kind"]) for line in lines()] == [("req_1", "x")]
+
+
+def test_a_stream_that_is_gone_fails_nobody(lines: Lines) -> None:
+    gone = io.StringIO()
+    configure("api", "INFO", gone)
+    gone.close()
+    write_lines(log, "stored", [Line("req_1", uuid.uuid4(), {})], extra={})

@@ -1,0 +1,10 @@
+// The pages' script: htmx with live updates, and a few behaviours of our own. Nothing inline.
+import "htmx.org";
+import "htmx.org/dist/ext/hx-sse.js";
+
+import "./js/csrf.js";
+import "./js/dialogs.js";
+import "./js/forms.js";
+import "./js/menus.js";
+import "./js/passkeys.js";
+import "./js/toasts.js";

@@ -1,0 +1,169 @@
+"""What is committed around the call of WAHA: the attempt before it, the acceptance after it.
+
+Each is one transaction for the parts of a tenant that stand at the same point. Rows are
+locked in the order conversations → parts → turns → wallet, each kind in the order of ids.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.db.rows import as_rows
+from app.core.faults import fault_point
+from app.messaging import conversations
+from app.messaging.sends.settling import Acceptance, accept_parts
+from app.messaging.states import Disposition, HandoverReason, PartState, TurnState
+from app.messaging.turns.batches import BUSY, Outcome
+from app.messaging.turns.ending import Ending, end_turn
+from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
+
+# An attempt, its part and its turn change together, and only for the holder of the lease.
+_ATTEMPT = text(
+    """
+    with wanted as (
+        select t.id, p.id as part_id, r.idempotent
+        from jsonb_to_recordset(cast(:rows as jsonb))
+            as r(turn_id uuid, epoch int, part_id uuid, idempotent boolean)
+        join turns t on t.tenant_id = :tenant_id and t.id = r.turn_id
+         and t.lease_epoch = r.epoch and t.lease_owner = :owner
+         and t.state in ('generated', 'sending')
+        join send_parts p on p.tenant_id = :tenant_id and p.id = r.part_id
+         and p.state in ('queued', 'sending')
+        order by t.id for no key update of p, t
+    ), turn as (
+        update turns t
+        set state = 'sending', lease_until = now() + make_interval(secs => :lease_s)
+        from wanted w where t.tenant_id = :tenant_id and t.id = w.id
+    ), part as (
+        update send_parts p
+        set state = 'sending', started_at = coalesce(p.started_at, now()),
+            attempts = p.attempts + 1, idempotent = w.idempotent
+        from wanted w
+        where p.tenant_id = :tenant_id and p.id = w.part_id
+        returning p.id, p.attempts
+    )
+    insert into send_attempts (tenant_id, id, part_id, attempt_no)
+    select :tenant_id, gen_random_uuid(), id, attempts from part
+    returning part_id, attempt_no
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A part about to be sent; ``idempotent`` when WAHA honours our id for it."""
+
+    turn: ClaimedTurn
+    part: Any
+    idempotent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A part that WAHA took: its bare WhatsApp id where known, and how we know."""
+
+    part: Any
+    wa_id: str | None
+    resolved_by: str
+
+
+async def record_attempt(engine: Engine, turn: ClaimedTurn, part: Any, *, idempotent: bool) -> int:
+    """Commit the attempt before the call; its number, 0 when people took over before the first.
+
+    Raises:
+        LeaseLostError: another worker has the turn, or it ended.
+    """
+    attempt = _Attempt(turn, part, idempotent)
+    number = await engine.batches.join(_attempt_all, engine, turn.tenant_id, attempt)
+    fault_point("send.after_attempt_commit")
+    return number
+
+
+async def _attempt_all(
+    engine: Engine, tenant_id: UUID, attempts: Sequence[_Attempt]
+) -> Sequence[Outcome[int]]:
+    outcomes: dict[UUID, Outcome[int]] = {}
+    async with engine.database.tenant(tenant_id) as connection:
+        owners = await conversations.lock_free(
+            connection, tenant_id, [a.part.conversation_id for a in attempts]
+        )
+        wanted: list[_Attempt] = []
+        for each in attempts:
+            owner = owners.get(each.part.conversation_id)
+            if owner is None:
+                outcomes[each.part.id] = BUSY
+            elif owner.taken_over and _is_first(each.part):
+                outcomes[each.part.id] = 0
+                ending = Ending(
+                    each.turn.id,
+                    TurnState.CANCELLED,
+                    Disposition.HUMAN_OWNED,
+                    HandoverReason.HUMAN_TAKEOVER.value,
+                )
+                await end_turn(connection, engine.settings, tenant_id, ending)
+            else:
+                wanted.append(each)
+        begun = await _begin(engine, connection, tenant_id, wanted)
+        fault_point("send.before_attempt_commit")
+    for each in wanted:
+        outcomes[each.part.id] = begun.get(each.part.id) or LeaseLostError()
+    return [outcomes[a.part.id] for a in attempts]
+
+
+def _is_first(part: Any) -> bool:
+    return bool(part.part_no == 1 and part.state == PartState.QUEUED)
+
+
+async def _begin(
+    engine: Engine, connection: AsyncConnection, tenant_id: UUID, attempts: Sequence[_Attempt]
+) -> dict[UUID, int]:
+    """Record attempts under the leases' epochs; return their numbers, by part."""
+    if not attempts:
+        return {}
+    timings = engine.settings.timings
+    rows = as_rows(
+        {
+            "turn_id": a.turn.id,
+            "epoch": a.turn.epoch,
+            "part_id": a.part.id,
+            "idempotent": a.idempotent,
+        }
+        for a in attempts
+    )
+    values = {
+        "tenant_id": tenant_id,
+        "owner": engine.owner,
+        "rows": rows,
+        "lease_s": max(timings.lease_s, timings.send_timeout_s + 5),
+    }
+    begun = await connection.execute(_ATTEMPT, values)
+    return {row.part_id: row.attempt_no for row in begun}
+
+
+async def record_acceptance(
+    engine: Engine, turn: ClaimedTurn, part: Any, wa_id: str | None, by: str
+) -> bool:
+    """Record an acceptance. It is a fact, so it counts even when the lease was lost."""
+    accepted = _Accepted(part, wa_id, by)
+    done = await engine.batches.join(_accept_all, engine, turn.tenant_id, accepted)
+    fault_point("settle.after_commit")
+    return done
+
+
+async def _accept_all(
+    engine: Engine, tenant_id: UUID, accepted: Sequence[_Accepted]
+) -> Sequence[Outcome[bool]]:
+    async with engine.database.tenant(tenant_id) as connection:
+        owners = await conversations.lock_free(
+            connection, tenant_id, [a.part.conversation_id for a in accepted]
+        )
+        free = [a for a in accepted if a.part.conversation_id in owners]
+        if free:
+            told = [Acceptance(a.part.id, a.wa_id, a.resolved_by) for a in free]
+            await accept_parts(connection, engine.settings, tenant_id, told)
+        fault_point("settle.before_commit")
+    return [True if a.part.conversation_id in owners else BUSY for a in accepted]

@@ -1,0 +1,217 @@
+"""The hold: is a claimed turn still ours to answer? Read, price, and set the credits aside.
+
+One transaction for the turns of a tenant that stand here together (``Batches``), in the
+order of locks conversations → turns → wallet; nothing outside is asked in it. The most that a
+reply can cost is held before the model is asked.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.db.rows import as_rows
+from app.core.faults import fault_point
+from app.core.ids import derived_uuid
+from app.core.ports import PastMessage, Prepared, Question
+from app.messaging import conversations
+from app.messaging.states import Disposition, TurnState
+from app.messaging.turns import queries
+from app.messaging.turns.batches import BUSY, Outcome
+from app.messaging.turns.ending import Ending, end_turn
+from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
+from app.messaging.turns.refusing import REFUSALS, refuse
+from billing import prices
+from billing.ledger.schemas import HoldOutcome, HoldRequest, HoldVerdict
+from billing.ledger.service import hold_many
+
+_HISTORY_MESSAGES_MAX = 60
+_HOLDS_MAX = 20
+
+
+async def hold(engine: Engine, turn: ClaimedTurn) -> Prepared | None:
+    """Hold credits for a turn and build its prompt; None when it ended instead.
+
+    Raises:
+        LeaseLostError: another worker has the turn.
+    """
+    prepared = await engine.batches.join(_hold_all, engine, turn.tenant_id, turn)
+    fault_point("hold.after_commit")
+    return prepared
+
+
+async def _hold_all(
+    engine: Engine, tenant_id: UUID, turns: Sequence[ClaimedTurn]
+) -> Sequence[Outcome[Prepared | None]]:
+    outcomes: dict[UUID, Outcome[Prepared | None]] = {}
+    async with engine.database.tenant(tenant_id) as connection:
+        owners = await conversations.lock_free(
+            connection, tenant_id, [t.conversation_id for t in turns]
+        )
+        free = [t for t in turns if t.conversation_id in owners]
+        mine = await _lock_turns(engine, connection, tenant_id, free)
+        going_on: list[ClaimedTurn] = []
+        for turn in free:
+            if turn.id not in mine:
+                outcomes[turn.id] = LeaseLostError()
+            elif stop := _stop_reason(owners[turn.conversation_id], mine[turn.id]):
+                await _cancel(engine, connection, turn, stop)
+                outcomes[turn.id] = None
+            else:
+                going_on.append(turn)
+        if going_on:
+            outcomes.update(await _prepare_and_hold(engine, connection, tenant_id, going_on, mine))
+        fault_point("hold.before_commit")
+    return [outcomes.get(turn.id, BUSY) for turn in turns]
+
+
+async def _lock_turns(
+    engine: Engine, connection: AsyncConnection, tenant_id: UUID, turns: Sequence[ClaimedTurn]
+) -> Mapping[UUID, Any]:
+    values = {
+        "tenant_id": tenant_id,
+        "ids": [t.id for t in turns],
+        "epochs": [t.epoch for t in turns],
+        "owner": engine.owner,
+        "answer_max_age_s": engine.settings.timings.answer_max_age_s,
+    }
+    return {row.id: row for row in await connection.execute(queries.MINE, values)}
+
+
+def _stop_reason(ownership: conversations.Ownership, mine: Any) -> Disposition | None:
+    """Return why a claimed turn must not be answered any more, or None."""
+    if mine.tenant_status != "active":
+        return Disposition.SUSPENDED
+    if ownership.people_own:
+        return Disposition.HUMAN_OWNED
+    if ownership.paused:
+        return Disposition.PAUSED
+    if mine.age_s is None:  # every message of the turn was deleted by its author
+        return Disposition.EMPTY
+    return Disposition.TOO_OLD if mine.age_s > mine.answer_max_age_s else None
+
+
+async def _cancel(
+    engine: Engine, connection: AsyncConnection, turn: ClaimedTurn, disposition: Disposition
+) -> None:
+    ending = Ending(turn.id, TurnState.CANCELLED, disposition, disposition.value)
+    await end_turn(connection, engine.settings, turn.tenant_id, ending)
+
+
+async def _prepare_and_hold(
+    engine: Engine,
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    turns: Sequence[ClaimedTurn],
+    mine: Mapping[UUID, Any],
+) -> Mapping[UUID, Prepared | None]:
+    questions = await _questions(connection, tenant_id, turns)
+    prepared = await engine.answerer.prepare(connection, questions)
+    wanted = dict(zip(turns, prepared, strict=True))
+    refused = await _place_holds(engine, connection, tenant_id, wanted, mine)
+    for turn, outcome in refused.items():
+        await refuse(engine, connection, turn, outcome, day_left_s=mine[turn.id].day_left_s)
+    return {turn.id: None if turn in refused else each for turn, each in wanted.items()}
+
+
+async def _questions(
+    connection: AsyncConnection, tenant_id: UUID, turns: Sequence[ClaimedTurn]
+) -> list[Question]:
+    """Read what each turn is to answer, and what was said before, oldest first."""
+    found = await connection.execute(
+        queries.HISTORY,
+        {
+            "tenant_id": tenant_id,
+            "ids": [t.id for t in turns],
+            "conversations": [t.conversation_id for t in turns],
+            "messages_max": _HISTORY_MESSAGES_MAX,
+        },
+    )
+    rows: dict[UUID, list[Any]] = {turn.id: [] for turn in turns}
+    for row in found:
+        rows[row.turn_id].append(row)
+    return [await _question(connection, turn, rows[turn.id]) for turn in turns]
+
+
+async def _question(
+    connection: AsyncConnection, turn: ClaimedTurn, rows: Sequence[Any]
+) -> Question:
+    spoke = any(row.author == "assistant" for row in rows)
+    if not spoke and len(rows) == _HISTORY_MESSAGES_MAX:
+        scope = {"tenant_id": turn.tenant_id, "conversation_id": turn.conversation_id}
+        spoke = bool(await connection.scalar(queries.SPOKE_BEFORE, scope))
+    # What is to be answered stands last, whatever the clocks of the phones said.
+    ordered = [r for r in rows if not r.unanswered] + [r for r in rows if r.unanswered]
+    return Question(
+        tenant_id=turn.tenant_id,
+        conversation_id=turn.conversation_id,
+        turn_id=turn.id,
+        history=[PastMessage(r.author, r.kind, r.body, r.sent_at, r.unanswered) for r in ordered],
+        first_reply=not spoke,
+        customer_name=next((r.push_name for r in rows if r.push_name), None),
+    )
+
+
+async def _place_holds(
+    engine: Engine,
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    wanted: Mapping[ClaimedTurn, Prepared],
+    mine: Mapping[UUID, Any],
+) -> Mapping[ClaimedTurn, HoldOutcome]:
+    """Hold the most that each reply can cost, in one call; return the turns refused, and why."""
+    price = await prices.current(connection)
+    amounts = {
+        turn: prices.upper_bound(price, p.model, p.input_tokens_max, p.output_tokens_max)
+        for turn, p in wanted.items()
+    }
+    held: list[dict[str, Any]] = []
+    refused: dict[ClaimedTurn, HoldOutcome] = {}
+    left = list(amounts)
+    for attempt in range(_HOLDS_MAX):
+        if not left:
+            break
+        asked = [
+            _request(turn, attempt, amounts[turn], price.id, mine[turn.id].contact_id)
+            for turn in left
+        ]
+        outcomes = await hold_many(connection, asked)
+        again: list[ClaimedTurn] = []
+        for turn, request in zip(left, asked, strict=True):
+            outcome = outcomes[request.hold_id]
+            if _is_ours(turn, outcome):
+                held.append({"id": turn.id, "epoch": turn.epoch, "hold_id": request.hold_id})
+            elif outcome.verdict in REFUSALS:
+                refused[turn] = outcome
+            else:  # released by an earlier end of this turn: a hold is never opened twice
+                again.append(turn)
+        left = again
+    if left:
+        raise RuntimeError("a turn has used up its holds")
+    if held:
+        lease_s = engine.settings.timings.lease_s
+        values = {"tenant_id": tenant_id, "rows": as_rows(held), "lease_s": lease_s}
+        await connection.execute(queries.HELD, values)
+    return refused
+
+
+def _request(
+    turn: ClaimedTurn, attempt: int, amount_ucr: int, price_id: int, contact_id: UUID
+) -> HoldRequest:
+    return HoldRequest(
+        tenant_id=turn.tenant_id,
+        hold_id=derived_uuid(turn.id, f"hold:{attempt}"),
+        job_id=turn.id,
+        amount_ucr=amount_ucr,
+        price_version_id=price_id,
+        created_by="worker",
+        request_id=turn.request_id,
+        contact_id=contact_id,
+    )
+
+
+def _is_ours(turn: ClaimedTurn, outcome: HoldOutcome) -> bool:
+    # A conflict is our own hold of an earlier try, made when the prompt was another.
+    conflict = outcome.verdict is HoldVerdict.CONFLICT and turn.state == "held"
+    return outcome.live or conflict

@@ -1,0 +1,198 @@
+"""The door for Stripe's webhooks, plain ASGI: ``POST /webhooks/stripe``.
+
+200 accepted, duplicate or ignored (a kind that means nothing here) · 400 signature, or not an
+event · 405 · 413 over 1 MiB · 503 not durable, Stripe sends again. An event is stored before it
+is answered; a worker does the rest.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from app.core.config import Settings
+from app.core.db.away import is_away
+from app.core.db.engine import Database
+from app.core.errors import UnavailableError
+from app.core.observability.context import bind
+from app.core.observability.metrics import WEBHOOKS
+from app.core.observability.sentry import capture
+from app.core.ports import Doorbell
+from app.http.client import header, request_id
+from billing.payments.events import QUEUE, store
+from billing.payments.stripe_api import verify_event
+
+log = logging.getLogger(__name__)
+
+PATH = "/webhooks/stripe"
+BODY_BYTES_MAX = 1 << 20
+_STORE_S = 10.0
+_RETRY_AFTER_S = 5
+_NAME_CHARS_MAX = 255
+
+
+class _Refused(Exception):  # noqa: N818 - an answer, not a fault
+    """Ends a request with a problem document; never leaves this module."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers or {}
+        super().__init__(code)
+
+
+class _Object(msgspec.Struct):
+    id: str = ""
+
+
+class _Data(msgspec.Struct):
+    object: _Object
+
+
+class _Event(msgspec.Struct):
+    """What is read of an event; everything else is read again from Stripe."""
+
+    id: str
+    type: str
+    data: _Data
+
+
+class StripeDoor:
+    """Takes events: signature over the raw bytes, row, answer, bell."""
+
+    def __init__(self, settings: Settings, database: Database, doorbell: Doorbell) -> None:
+        self._settings = settings
+        self._database = database
+        self._doorbell = doorbell
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request as an ASGI application."""
+        if scope["type"] != "http":
+            return
+        rid = request_id(scope, self._settings.trusted_proxies)
+        with bind(request_id=rid):
+            try:
+                outcome = await self._take(scope, receive, rid)
+            except _Refused as refused:
+                WEBHOOKS.labels("stripe", refused.code).inc()
+                await _respond(send, refused.status, _problem(refused, rid), rid, refused.headers)
+            except Exception as error:
+                # Nobody stands around the door: what the framework does for its handlers.
+                WEBHOOKS.labels("stripe", "internal").inc()
+                log.exception("unexpected error", extra={"errorType": type(error).__name__})
+                capture(error)
+                broken = _Refused(500, "internal", "Something went wrong on our side.")
+                await _respond(send, 500, _problem(broken, rid), rid, {})
+            else:
+                WEBHOOKS.labels("stripe", outcome).inc()
+                await _respond(send, 200, {"status": outcome, "requestId": rid}, rid, {})
+
+    async def _take(self, scope: Any, receive: Any, rid: str) -> str:
+        if scope["method"] != "POST":
+            raise _Refused(405, "method", "Only POST is answered here.", {"Allow": "POST"})
+        raw = await _read_body(receive)
+        signature = (header(scope, b"stripe-signature") or b"").decode("latin-1")
+        secret = self._settings.stripe_webhook_secret
+        # Off the loop: the first call imports the library.
+        if not await asyncio.to_thread(verify_event, raw, signature, secret):
+            log.warning(
+                "webhook refused",
+                extra={"webhook": "stripe", "security": "webhook", "action": "invalid_signature"},
+            )
+            raise _Refused(
+                400, "invalid_signature", "Stripe-Signature is missing, old or does not fit."
+            )
+        event = _read_event(raw)
+        outcome = await self._store(event, rid)
+        log.info(
+            "webhook stored",
+            extra={
+                "webhook": "stripe",
+                "event": "received",
+                "outcome": outcome,
+                "kind": event.type,
+            },
+        )
+        if outcome == "accepted":
+            await self._doorbell.ring(QUEUE)
+        return outcome
+
+    async def _store(self, event: _Event, rid: str) -> str:
+        try:
+            async with asyncio.timeout(_STORE_S):
+                return await store(
+                    self._database,
+                    event_id=event.id,
+                    kind=event.type,
+                    object_ref=event.data.object.id,
+                    request_id=rid,
+                )
+        except Exception as error:
+            if not isinstance(error, UnavailableError | TimeoutError) and not is_away(error):
+                raise
+            log.warning("webhook not durable", extra={"webhook": "stripe", "event": "failed"})
+            raise _Refused(
+                503,
+                "unavailable",
+                "Not stored; please send it again.",
+                {"Retry-After": str(_RETRY_AFTER_S)},
+            ) from None
+
+
+def _read_event(raw: bytes) -> _Event:
+    try:
+        event = msgspec.json.decode(raw, type=_Event)
+    except msgspec.DecodeError:
+        raise _Refused(400, "malformed", "The body is not an event of Stripe's.") from None
+    names = (event.id, event.type, event.data.object.id)
+    if not event.id or any(len(name) > _NAME_CHARS_MAX or "\0" in name for name in names):
+        raise _Refused(400, "malformed", "The body is not an event of Stripe's.")
+    return event
+
+
+async def _read_body(receive: Any) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400, "disconnected", "The body did not arrive.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            raise _Refused(413, "too_large", "An event has at most 1 MiB.", {"Connection": "close"})
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _problem(refused: _Refused, rid: str) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": refused.code.replace("_", " ").capitalize(),
+        "status": refused.status,
+        "code": refused.code,
+        "detail": refused.detail,
+        "requestId": rid,
+    }
+
+
+async def _respond(
+    send: Any, status: int, body: Mapping[str, Any], rid: str, headers: Mapping[str, str]
+) -> None:
+    content = msgspec.json.encode(body)
+    kind = b"application/json" if status == 200 else b"application/problem+json"  # noqa: PLR2004
+    start_headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(content)).encode()),
+        (b"x-request-id", rid.encode()),
+        (b"cache-control", b"no-store"),
+        *((k.lower().encode(), v.encode()) for k, v in headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": start_headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,117 @@
+"""Who may do what: the roles of a business and their permissions, in this one table.
+
+Pages and routes ask ``require(role, permission)``; nothing else in the product compares roles.
+"""
+
+from enum import StrEnum
+
+from app.core.errors import ForbiddenError
+
+
+class Role(StrEnum):
+    """What a person is in a business, from the widest rights to the narrowest."""
+
+    OWNER = "owner"
+    MANAGER = "manager"
+    AGENT = "agent"
+
+
+class Permission(StrEnum):
+    """Something that a person may be allowed to do in a business."""
+
+    READ_INBOX = "read_inbox"
+    ANSWER = "answer"
+    READ_CONTACTS = "read_contacts"
+    EDIT_CONTACTS = "edit_contacts"
+    READ_REPORTS = "read_reports"
+    READ_CREDITS = "read_credits"
+    READ_TEAM = "read_team"
+    EDIT_KNOWLEDGE = "edit_knowledge"
+    EDIT_ASSISTANT = "edit_assistant"
+    EDIT_CHANNELS = "edit_channels"
+    INVITE = "invite"
+    READ_AUDIT = "read_audit"
+    EXPORT_CONTACTS = "export_contacts"
+    ERASE_CONTACTS = "erase_contacts"
+    EDIT_BUSINESS = "edit_business"
+    EDIT_TEAM = "edit_team"
+    EDIT_API_KEYS = "edit_api_keys"
+    READ_SECRETS = "read_secrets"
+    PAY = "pay"
+    TRANSFER_OWNERSHIP = "transfer_ownership"
+    EXPORT_BUSINESS = "export_business"
+    CLOSE_BUSINESS = "close_business"
+
+
+_AGENT = frozenset(
+    {
+        Permission.READ_INBOX,
+        Permission.ANSWER,
+        Permission.READ_CONTACTS,
+        Permission.EDIT_CONTACTS,
+        Permission.READ_TEAM,
+    }
+)
+_MANAGER = _AGENT | {
+    Permission.READ_REPORTS,
+    Permission.READ_CREDITS,
+    Permission.EDIT_KNOWLEDGE,
+    Permission.EDIT_ASSISTANT,
+    Permission.EDIT_CHANNELS,
+    Permission.INVITE,
+    Permission.READ_AUDIT,
+    Permission.EXPORT_CONTACTS,
+    Permission.ERASE_CONTACTS,
+}
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.OWNER: frozenset(Permission),
+    Role.MANAGER: _MANAGER,
+    Role.AGENT: _AGENT,
+}
+IMPERSONATION: frozenset[Permission] = _MANAGER - {
+    Permission.ANSWER,
+    Permission.EXPORT_CONTACTS,
+    Permission.ERASE_CONTACTS,
+    Permission.INVITE,
+}
+"""What a platform admin may do while acting for a business: look and repair, never take away,
+speak to customers, change people, or read a secret."""
+
+STEP_UP: frozenset[Permission] = frozenset(
+    {
+        Permission.EDIT_TEAM,
+        Permission.EDIT_API_KEYS,
+        Permission.READ_SECRETS,
+        Permission.EDIT_CHANNELS,
+        Permission.PAY,
+        Permission.TRANSFER_OWNERSHIP,
+        Permission.EXPORT_BUSINESS,
+        Permission.CLOSE_BUSINESS,
+        Permission.EXPORT_CONTACTS,
+        Permission.ERASE_CONTACTS,
+    }
+)
+"""What asks for the password or second factor again when the last proof is not recent."""
+
+
+def may(role: Role | str, permission: Permission) -> bool:
+    """Tell whether a role has a permission."""
+    return permission in PERMISSIONS[Role(role)]
+
+
+def require(role: Role | str, permission: Permission) -> None:
+    """Raise ForbiddenError unless a role has a permission."""
+    if not may(role, permission):
+        raise ForbiddenError(
+            f"Your role does not allow this ({permission.value}). Ask an owner of the business."
+        )
+
+
+def may_grant(role: Role | str, granted: Role | str) -> bool:
+    """Tell whether somebody of a role may invite or make somebody of another role.
+
+    Owners make anybody, managers make agents: nobody lifts others above themselves.
+    """
+    if Role(role) is Role.OWNER:
+        return True
+    return Role(role) is Role.MANAGER and Role(granted) is Role.AGENT

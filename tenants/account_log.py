@@ -1,0 +1,81 @@
+"""What happens to accounts and the platform, where no business's own audit trail fits.
+
+Sign-ins, changes of passwords and factors, admins' work on the platform. Append-only like
+``audit_log``; e-mail addresses appear as keyed hashes where no account is known.
+"""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core import ids
+from tenants.devices import Device
+from tenants.service import Actor
+
+_INSERT = text(
+    """
+    insert into account_log (id, user_id, actor_kind, actor_id, action, subject, before, after,
+                             reason, address, request_id)
+    values (:id, :user_id, :actor_kind, :actor_id, :action, :subject, cast(:before as jsonb),
+            cast(:after as jsonb), :reason, :address, :request_id)
+    """
+)
+_OF_USER = text(
+    """
+    select at, action, address, after from account_log
+    where user_id = :user_id order by at desc, id desc limit :rows_max
+    """
+)
+
+
+async def note(
+    connection: AsyncConnection,
+    actor: Actor,
+    *,
+    action: str,
+    subject: str,
+    user_id: UUID | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    reason: str | None = None,
+) -> None:
+    """Append an entry, in the transaction of what it tells of."""
+    await connection.execute(
+        _INSERT,
+        {
+            "id": ids.uuid7(),
+            "user_id": user_id,
+            "actor_kind": actor.kind,
+            "actor_id": actor.id,
+            "action": action,
+            "subject": subject,
+            "before": json.dumps(before) if before is not None else None,
+            "after": json.dumps(after) if after is not None else None,
+            "reason": reason,
+            "address": actor.address,
+            "request_id": actor.request_id,
+        },
+    )
+
+
+async def note_own(
+    connection: AsyncConnection,
+    user_id: UUID,
+    device: Device,
+    action: str,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Append what a person did to their own account."""
+    actor = Actor("user", str(user_id), device.address, device.request_id)
+    await note(connection, actor, action=action, subject=str(user_id), user_id=user_id, after=after)
+
+
+async def recent(
+    connection: AsyncConnection, user_id: UUID, *, rows_max: int = 50
+) -> list[dict[str, Any]]:
+    """Return the newest entries of an account: ``at, action, address, after``."""
+    found = await connection.execute(_OF_USER, {"user_id": user_id, "rows_max": rows_max})
+    return [dict(row) for row in found.mappings()]

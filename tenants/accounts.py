@@ -1,0 +1,337 @@
+"""Accounts from sign-up to a changed password: the service behind the sign-in pages.
+
+No answer tells whether an account exists: known and unknown addresses take the same steps (one
+look-up, one hash, one log entry) and get the same words; the difference goes to the mailbox.
+Hashes are made outside transactions, so no connection waits for them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core import ids
+from app.core.config import Settings
+from app.core.db.engine import Database
+from app.core.errors import NotSignedInError, RefusedError
+from app.core.limits.types import Limiter
+from app.core.mail.letter import Letter
+from app.core.mail.outbox import Outbox
+from app.core.passwords import PasswordHasher
+from app.core.text import storable
+from tenants import account_log, account_tokens, login_sessions, users
+from tenants.devices import Device
+from tenants.letters import Letters
+from tenants.login_sessions import OpenSession, SignedIn
+from tenants.password_rules import require_acceptable
+from tenants.service import Actor
+from tenants.throttles import Throttles
+
+ANSWER_S = 0.4
+"""How long every answer takes that might tell of an account by its time, in seconds."""
+
+WRONG_LOGIN = "The e-mail address or the password is wrong."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUp:
+    """What the registration form gives. ``terms_version`` names the accepted text."""
+
+    email: str
+    name: str
+    password: str = field(repr=False)
+    terms_version: str
+    locale: str = "en"
+
+
+class Accounts:
+    """Everything that a person does with their own account."""
+
+    def __init__(
+        self,
+        database: Database,
+        limiter: Limiter,
+        settings: Settings,
+        hasher: PasswordHasher,
+        *,
+        answer_s: float = ANSWER_S,
+    ) -> None:
+        self.database = database
+        self._answer_s = answer_s
+        self.throttles = Throttles(limiter, settings.secret_key)
+        self.outbox = Outbox(settings.keyring())
+        self.letters = Letters(settings.app_url)
+        self.hasher = hasher
+
+    async def register(self, form: SignUp, device: Device) -> None:
+        """Make an account and mail a link that confirms the address.
+
+        Where the address has an account, its owner gets a mail instead; the answer is the same.
+        An unconfirmed one is taken over by whoever registers last: nobody can reserve somebody
+        else's address with a password of their own.
+
+        Raises:
+            RefusedError: the form cannot be accepted; says what to change.
+            TooManyAttemptsError: too many accounts from this address.
+        """
+        email, name = users.normalise_email(form.email), users.normalise_name(form.name)
+        users.normalise_locale(form.locale)
+        require_acceptable(form.password, own=(email, name))
+        if not form.terms_version:
+            raise RefusedError("Please accept the terms.")
+        await self.throttles.sign_up(device.address)
+        await self.throttles.mail_link(email, device.address)
+        async with self._same_time():
+            await self._register(form, email, name, device)
+
+    async def _register(self, form: SignUp, email: str, name: str, device: Device) -> None:
+        password_hash = await self.hasher.hash(form.password)
+        async with self.database.system() as connection:
+            user_id = await users.insert(
+                connection,
+                email=email,
+                name=name,
+                password_hash=password_hash,
+                locale=form.locale,
+                terms_version=form.terms_version,
+            )
+            known = await users.by_email(connection, email)
+            if known is None or known.disabled:
+                return
+            if user_id is None and known.verified:
+                letter = self.letters.already_registered(known.name)
+                await self.mail(connection, known.email, letter, device)
+                return
+            if user_id is None:
+                await users.set_password(connection, known.id, password_hash, verifies_email=False)
+            token = await account_tokens.issue(connection, known.id, "verify_email")
+            letter = self.letters.verify_email(name, token)
+            await self.mail(connection, email, letter, device)
+            await account_log.note_own(connection, known.id, device, "account.register")
+
+    async def resend_verification(self, email: str, device: Device) -> None:
+        """Mail the link again, if there is an account that needs it; tells nothing."""
+        email = users.normalise_email(email)
+        await self.throttles.mail_link(email, device.address)
+        async with self._same_time(), self.database.system() as connection:
+            user = await users.by_email(connection, email)
+            if user is None or user.verified or user.disabled:
+                return
+            token = await account_tokens.issue(connection, user.id, "verify_email")
+            await self.mail(connection, email, self.letters.verify_email(user.name, token), device)
+
+    async def verify_email(self, token: str, device: Device) -> UUID:
+        """Confirm an address by its link; return whose it is. It does not sign anyone in."""
+        async with self.database.system() as connection:
+            used = await account_tokens.use(connection, token, "verify_email")
+            await users.verify_email(connection, used.user_id)
+            await account_log.note_own(connection, used.user_id, device, "email.verify")
+            return used.user_id
+
+    async def sign_in(self, email: str, password: str, device: Device) -> OpenSession:
+        """Check e-mail and password, and open a session.
+
+        With a second factor the session is good for nothing but that factor
+        (``awaiting_factor``) until ``SecondFactor`` or ``Passkeys`` completes it.
+
+        Raises:
+            NotSignedInError: wrong, unknown, unconfirmed or disabled; one answer for all.
+            TooManyAttemptsError: 5 in 5 min of an address, 10 in 15 min on an account.
+        """
+        address_of_mail = storable(email.strip().lower(), chars_max=users.EMAIL_CHARS_MAX)
+        await self.throttles.sign_in(address_of_mail, device.address)
+        async with self.database.system_statement() as connection:
+            user = await users.by_email(connection, address_of_mail)
+        stored = user.password_hash if user is not None else None
+        right = await self.hasher.verify(password, stored)
+        if user is None or stored is None or not right or user.disabled or not user.verified:
+            await self._note_failure(address_of_mail, user.id if user else None, device)
+            raise NotSignedInError(WRONG_LOGIN)
+        renewed = await self.hasher.hash(password) if self.hasher.is_outdated(stored) else None
+        async with self.database.system() as connection:
+            if renewed:
+                await users.refresh_hash(connection, user.id, old=stored, new=renewed)
+            session = await login_sessions.open_session(
+                connection,
+                user.id,
+                device,
+                factor="password",
+                awaiting_factor=user.has_second_factor,
+            )
+            await account_log.note_own(connection, user.id, device, "sign_in.password")
+        await self.throttles.give_back_sign_in(address_of_mail, device.address)
+        return session
+
+    async def sign_out(self, person: SignedIn, device: Device) -> None:
+        """End this session."""
+        async with self.database.system() as connection:
+            await login_sessions.revoke(connection, person.user_id, person.session_id)
+            await account_log.note_own(connection, person.user_id, device, "sign_out")
+
+    async def sign_out_everywhere(
+        self, person: SignedIn, device: Device, *, keep_this: bool = False
+    ) -> int:
+        """End all sessions, this one too unless it is kept; return how many ended."""
+        keep = person.session_id if keep_this else None
+        async with self.database.system() as connection:
+            ended = await login_sessions.revoke_all(connection, person.user_id, keep=keep)
+            await account_log.note_own(
+                connection, person.user_id, device, "sign_out.everywhere", {"sessions": ended}
+            )
+        return ended
+
+    async def confirm(self, person: SignedIn, password: str, device: Device) -> OpenSession:
+        """Step up: check the password again and rotate the session's token."""
+        person.require_complete()
+        user = await self._require_password(person, password, device)
+        async with self.database.system() as connection:
+            await account_log.note_own(connection, user.id, device, "step_up.password")
+            return await login_sessions.rotate(connection, person.session_id, user.id)
+
+    async def ask_reset(self, email: str, device: Device) -> None:
+        """Mail a link to choose a new password, if there is such an account; tells nothing."""
+        email = users.normalise_email(email)
+        await self.throttles.mail_link(email, device.address)
+        async with self._same_time(), self.database.system() as connection:
+            user = await users.by_email(connection, email)
+            if user is None or user.disabled:
+                return
+            token = await account_tokens.issue(connection, user.id, "reset_password")
+            letter = self.letters.reset_password(user.name, token)
+            await self.mail(connection, email, letter, device)
+            await account_log.note_own(connection, user.id, device, "password.ask_reset")
+
+    async def reset_password(self, token: str, password: str, device: Device) -> None:
+        """Set a new password by a link; every session and other link of the account ends.
+
+        Raises:
+            RefusedError: the link is no longer valid, or the password too easy.
+        """
+        require_acceptable(password)
+        async with self.database.system_statement() as connection:
+            if not await account_tokens.is_valid(
+                connection, token, "reset_password", "set_password"
+            ):
+                raise RefusedError("This link is no longer valid. Ask for a new one.")
+        password_hash = await self.hasher.hash(password)
+        async with self.database.system() as connection:
+            used = await account_tokens.use(connection, token, "reset_password", "set_password")
+            user = await users.by_id(connection, used.user_id)
+            require_acceptable(password, own=(user.email, user.name))
+            await self._store_password(connection, user, password_hash, verifies_email=True)
+            await login_sessions.revoke_all(connection, user.id)
+            await account_log.note_own(connection, user.id, device, "password.reset")
+            letter = self.letters.account_changed(user.name, "Your password was changed.")
+            await self.mail(connection, user.email, letter, device)
+
+    async def change_password(
+        self, person: SignedIn, current: str, new: str, device: Device
+    ) -> OpenSession:
+        """Change the password with the current one; other sessions end, this one rotates."""
+        person.require_complete()
+        user = await self._require_password(person, current, device)
+        require_acceptable(new, own=(user.email, user.name))
+        password_hash = await self.hasher.hash(new)
+        async with self.database.system() as connection:
+            await self._store_password(connection, user, password_hash, verifies_email=False)
+            await login_sessions.revoke_all(connection, user.id, keep=person.session_id)
+            await account_log.note_own(connection, user.id, device, "password.change")
+            letter = self.letters.account_changed(user.name, "Your password was changed.")
+            await self.mail(connection, user.email, letter, device)
+            return await login_sessions.rotate(connection, person.session_id, user.id)
+
+    async def ask_new_email(self, person: SignedIn, email: str, device: Device) -> None:
+        """Mail a link to the new address and a notice to the old one; tells nothing of others.
+
+        Raises:
+            StepUpNeededError: the last proof is older than ten minutes.
+        """
+        person.require_recent()
+        email = users.normalise_email(email)
+        await self.throttles.mail_link(email, device.address)
+        async with self._same_time(), self.database.system() as connection:
+            taken = await users.by_email(connection, email)
+            token = await account_tokens.issue(
+                connection, person.user_id, "change_email", new_email=email
+            )
+            if taken is None:
+                letter = self.letters.confirm_new_email(person.name, token)
+            else:
+                letter = self.letters.already_registered(taken.name)
+            await self.mail(connection, email, letter, device)
+            await self.mail(
+                connection, person.email, self.letters.email_changing(person.name), device
+            )
+            await account_log.note_own(connection, person.user_id, device, "email.ask_change")
+
+    async def change_email(self, token: str, device: Device) -> None:
+        """Take over the new address by its link; links sent to the old one stop working."""
+        async with self.database.system() as connection:
+            used = await account_tokens.use(connection, token, "change_email")
+            if used.new_email is None:
+                raise RefusedError("This link is no longer valid. Ask for a new one.")
+            await users.change_email(connection, used.user_id, used.new_email)
+            await account_tokens.retire(
+                connection, used.user_id, "reset_password", "verify_email", "set_password"
+            )
+            await account_log.note_own(connection, used.user_id, device, "email.change")
+
+    @asynccontextmanager
+    async def _same_time(self) -> AsyncIterator[None]:
+        """Let a block last as long as any other of its kind, whatever it found."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._answer_s
+        try:
+            yield
+        finally:
+            await asyncio.sleep(max(0.0, ends_at - loop.time()))
+
+    async def mail(
+        self, connection: AsyncConnection, to: str, letter: Letter, device: Device
+    ) -> None:
+        """Queue a letter of the platform; each is an occasion of its own."""
+        await self.outbox.queue(
+            connection,
+            to=to,
+            letter=letter,
+            key=f"account:{ids.uuid7()}",
+            request_id=device.request_id,
+        )
+
+    async def _require_password(
+        self, person: SignedIn, password: str, device: Device
+    ) -> users.User:
+        await self.throttles.sign_in(person.email, device.address)
+        async with self.database.system_statement() as connection:
+            user = await users.by_id(connection, person.user_id)
+        if not await self.hasher.verify(password, user.password_hash):
+            await self._note_failure(user.email, user.id, device)
+            raise NotSignedInError("The password is wrong.")
+        await self.throttles.give_back_sign_in(person.email, device.address)
+        return user
+
+    async def _store_password(
+        self,
+        connection: AsyncConnection,
+        user: users.User,
+        password_hash: str,
+        *,
+        verifies_email: bool,
+    ) -> None:
+        await users.set_password(connection, user.id, password_hash, verifies_email=verifies_email)
+        await account_tokens.retire(connection, user.id, "reset_password", "set_password")
+
+    async def _note_failure(self, email: str, user_id: UUID | None, device: Device) -> None:
+        # One insert for known and unknown alike: neither its time nor its words may differ.
+        actor = Actor("user", None, device.address, device.request_id)
+        async with self.database.system() as connection:
+            await account_log.note(
+                connection,
+                actor,
+                action="sign_in.failed",
+                subject=self.throttles.account_subject(email),
+                user_id=user_id,
+            )

@@ -1,0 +1,40 @@
+"""A browser without a screen: keeps cookies, sends forms with the page's token."""
+
+import re
+from typing import Self
+
+import httpx
+
+from tests.worlds import Api, World
+
+TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
+
+
+class Browsing:
+    """One browser profile on the running API."""
+
+    def __init__(self, world: World, api: Api, *, cookie: str = "") -> None:
+        self.world = world
+        headers = {"Accept": "text/html,*/*", "User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/150"}
+        cookies = dict([cookie.split("=", 1)]) if cookie else {}
+        url = f"http://127.0.0.1:{api.port}"
+        self.http = httpx.AsyncClient(base_url=url, headers=headers, cookies=cookies, timeout=20)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.http.aclose()
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.http.get(path, headers=headers)
+
+    async def token(self, path: str) -> str:
+        found = TOKEN.search((await self.get(path)).text)
+        assert found, f"{path} has no form"
+        return found[1]
+
+    async def send(self, page: str, action: str, **fields: str) -> httpx.Response:
+        """Open a page and send a form of it."""
+        fields = {"csrf_token": await self.token(page), **fields}
+        return await self.http.post(action, data=fields)

@@ -1,0 +1,48 @@
+"""Pages over HTTP: a world for the module, and people with sessions in it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from tests.dashboard.browsing import Browsing
+from tests.isolation.callers import Callers, two_businesses
+from tests.worlds import Api, World, open_api, open_world
+
+
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
+async def world(
+    anyio_backend: str, superuser_url: str, redis_server_url: str
+) -> AsyncIterator[World]:
+    async with open_world(superuser_url, redis_server_url) as world:
+        yield world
+
+
+@pytest.fixture(scope="package")
+async def api(world: World) -> AsyncIterator[Api]:
+    # All tests come from one address.
+    limits = replace(world.settings.limits, edge_per_min=60_000, edge_burst=60_000)
+    async with open_api(replace(world.settings, limits=limits)) as api:
+        yield api
+
+
+@pytest.fixture(scope="package")
+async def callers(world: World) -> Callers:
+    return await two_businesses(world)
+
+
+@pytest.fixture
+async def stranger(world: World, api: Api) -> AsyncIterator[Browsing]:
+    async with Browsing(world, api) as browsing:
+        yield browsing
+
+
+@pytest.fixture
+async def owner(world: World, api: Api, callers: Callers) -> AsyncIterator[Browsing]:
+    async with Browsing(world, api, cookie=callers.owner["Cookie"]) as browsing:
+        yield browsing

@@ -1,0 +1,111 @@
+"""The walk over every page, as everybody who must not see a business's data."""
+
+import re
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from litestar.routes import HTTPRoute
+
+from app.core.ids import uuid7
+from app.factory import create_app
+from app.http.csrf import make_token
+from tests.isolation.callers import Callers
+from tests.serving import undisturbed_logging
+from tests.worlds import Api, World
+
+pytestmark = pytest.mark.anyio
+
+FORM = {"role": "agent"}
+HARMLESS = {"token": "x" * 43, "name": "favicon.svg"}
+
+
+def pages(world: World) -> list[tuple[str, str]]:
+    with undisturbed_logging():
+        site = create_app(world.settings).pages.build()
+    found = set()
+    for route in site.routes:
+        assert isinstance(route, HTTPRoute)
+        path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
+        found |= {(method, path) for method in route.methods if method != "OPTIONS"}
+    return sorted(found)
+
+
+async def victims(world: World, callers: Callers) -> dict[str, UUID]:
+    """Ids of the victim's people and things, by parameter name."""
+    user = await world.one("select id from users where email = 'victim@example.org'")
+    session = await world.one("select id from login_sessions where user_id = $1", user["id"])
+    invitation, passkey = uuid7(), uuid7()
+    await world.run(
+        "insert into invitations (tenant_id, id, email, role, token_hash, invited_by, expires_at)"
+        " values ($1, $2, 'lighthouse-secret-words@example.org', 'agent', $3, $4,"
+        " now() + interval '1 day')",
+        callers.victim.tenant_id, invitation, uuid4().bytes, user["id"],
+    )  # fmt: skip
+    await world.run(
+        "insert into passkeys (id, user_id, credential_id, public_key, sign_count, name, backed_up)"
+        " values ($1, $2, $3, $3, 0, 'lighthouse-secret-words', false)",
+        passkey, user["id"], uuid4().bytes,
+    )  # fmt: skip
+    return {
+        "user_id": user["id"],
+        "session_id": session["id"],
+        "invitation_id": invitation,
+        "passkey_id": passkey,
+    }
+
+
+def token_of(world: World, headers: dict[str, str]) -> str:
+    session = headers.get("Cookie", "").partition("=")[2]
+    return make_token(world.settings.secret_keys[0], session) if session else ""
+
+
+def told(answer: httpx.Response) -> tuple[int, str]:
+    """What an answer says: a problem's code, or the page that a refused form comes back on."""
+    if answer.headers["content-type"].startswith("application/problem+json"):
+        return answer.status_code, answer.json()["code"]
+    return answer.status_code, "page"
+
+
+async def test_no_page_leaks(world: World, api: Api, callers: Callers):
+    ids = await victims(world, callers)
+    known = {**HARMLESS, **ids}
+    absent = {**HARMLESS, **{name: uuid4() for name in ids}}
+    routes, walked = pages(world), 0
+    for method, path in routes:
+        names = re.findall(r"{(\w+)}", path)
+        unknown = set(names) - set(known)
+        assert not unknown, f"{path}: give {unknown} a victim's id in victims, or in HARMLESS"
+        for name, cookie in callers.headers.items():
+            # A session that the walk itself signs out would prove nothing afterwards.
+            if path in {"/logout", "/account/devices/end-others"}:
+                continue
+            answers = []
+            for values in (known, absent) if set(names) & set(ids) else (known,):
+                headers = {**cookie, "X-CSRF-Token": token_of(world, cookie)}
+                url = re.sub(r"{(\w+)}", lambda m, v=values: str(v[m[1]]), path)
+                answer = await api.http.request(
+                    method, url, headers=headers, data=FORM if method == "POST" else None
+                )
+                walked += 1
+                assert answer.status_code < 500, (name, method, url, answer.text)
+                said = answer.text + str(answer.headers)
+                assert not [m for m in callers.marks if m in said], (name, method, url)
+                answers.append(answer)
+            if len(answers) > 1:
+                foreign, missing = map(told, answers)
+                assert foreign == missing, (name, method, path)
+                assert foreign[0] in {401, 403, 404}, (name, method, path)
+    print(f"\n{len(routes)} pages x {len(callers.headers)} callers: {walked} calls, 0 leaks")
+    assert await world.all("select 1 from login_sessions where id = $1", ids["session_id"])
+    assert await world.all("select 1 from passkeys where id = $1", ids["passkey_id"])
+    assert await world.all("select 1 from invitations where id = $1", ids["invitation_id"])
+
+
+async def test_pages_of_a_business_ask_for_a_sign_in(world: World, api: Api):
+    for method, path in pages(world):
+        if method != "GET" or not path.startswith(("/home", "/settings", "/account", "/business")):
+            continue
+        answer = await api.http.get(path, headers={"Accept": "text/html"})
+        assert answer.status_code == 303, path
+        assert answer.headers["location"].startswith("/login?next=/"), path

@@ -1,0 +1,214 @@
+"""Erasing and keeping: after an erasure no column of any table holds the person."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from app.core.config import Settings
+from app.core.errors import ConflictError, NotFoundError
+from app.core.ids import uuid7
+from app.messaging.data_rights import enforce_retention, erase_contact, export_contact
+from tenants.phone_codes import PhoneCodes
+from tenants.service import Actor
+from tests.conftest import TestDatabase
+from tests.database.catalog import connected
+from tests.engine import events
+from tests.engine.bench import Bench, Business
+from tests.people.test_phone_codes import Phone
+
+pytestmark = pytest.mark.anyio
+NUMBER, OTHER = "4915155501234", "4915155509999"
+WORDS = "my Dinner Is At The Lighthouse"
+ACTOR = Actor("user", "ada")
+
+
+@pytest.fixture
+async def bench(database: TestDatabase, settings: Settings) -> AsyncIterator[Bench]:
+    made = Bench(database, replace(settings, secret_key=uuid4().hex * 2))
+    yield made
+    await made.assert_proved()
+    await made.close()
+
+
+async def dump(url: str) -> str:
+    """Every row of every table as text; bytes both as hex and as what they spell."""
+    parts: list[str] = []
+    async with connected(url) as connection:
+        names = await connection.fetch(
+            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition"
+        )
+        for (name,) in names:
+            for row in await connection.fetch(f'select * from "{name}"'):
+                parts += [_spelled(value) for value in row.values()]
+    return "\n".join(parts)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"{value.hex()} {value.decode('utf-8', 'replace')}"
+    return str(value)
+
+
+async def talked(bench: Bench) -> Business:
+    """A business that two customers wrote to, one of whom was answered and got a code."""
+    shop = await bench.business()
+    await bench.write(shop, NUMBER, WORDS)
+    await bench.work()
+    await bench.echo(shop, bench.sender.phone[-1])
+    await bench.ack(shop, bench.sender.phone[-1], 3)
+    await bench.write(shop, OTHER, "a stranger's words stay")
+    await bench.work()
+    phone = Phone()
+    codes = PhoneCodes(bench.database.db, bench.limiter, bench.settings, phone)
+    await codes.send(shop.tenant_id, shop.channel_id, NUMBER, purpose="identity", business="B")
+    return shop
+
+
+async def contact_of(bench: Bench, number: str) -> Any:
+    (found,) = await bench.column(
+        "select contact_id from contact_addresses where address = :a", a=f"{number}@c.us"
+    )
+    return found
+
+
+async def erase(bench: Bench, shop: Business, contact_id: Any) -> dict[str, int]:
+    async with bench.database.db.tenant(shop.tenant_id) as connection:
+        return await erase_contact(
+            connection, shop.tenant_id, contact_id, ACTOR, secret_key=bench.settings.secret_key
+        )
+
+
+async def test_an_erased_contact_leaves_no_trace(bench: Bench):
+    shop = await talked(bench)
+    before = await dump(bench.database.superuser_url)
+    assert NUMBER in before
+    assert WORDS in before
+    balance = await bench.balance(shop)
+    counts = await erase(bench, shop, await contact_of(bench, NUMBER))
+    assert min(counts.values()) >= 1, counts
+    after = await dump(bench.database.superuser_url)
+    for trace in (NUMBER, WORDS, NUMBER.encode().hex(), WORDS.encode().hex()):
+        assert trace not in after
+    assert OTHER in after
+    assert "a stranger's words stay" in after
+    assert await bench.balance(shop) == balance
+    assert await bench.column("select count(*) from phone_codes") == [0]
+
+
+async def test_an_old_event_does_not_come_back(bench: Bench):
+    shop = await talked(bench)
+    keys = await bench.column("select count(*) from inbox_keys")
+    await erase(bench, shop, await contact_of(bench, NUMBER))
+    assert await bench.column("select count(*) from inbox_keys") == keys
+    await bench.drain()
+    assert NUMBER not in await dump(bench.database.superuser_url)
+
+
+async def test_an_event_that_waits_is_erased_with_its_person(bench: Bench):
+    shop = await talked(bench)
+    await bench.receive(shop, "message", events.message(f"{NUMBER}@c.us", "one more thing"))
+    await erase(bench, shop, await contact_of(bench, NUMBER))
+    await bench.drain()
+    assert NUMBER not in await dump(bench.database.superuser_url)
+    assert "erased" in await bench.column("select outcome from inbox_keys")
+
+
+async def test_nothing_is_erased_under_a_reply_that_is_being_written(bench: Bench):
+    shop = await talked(bench)
+    await bench.write(shop, NUMBER, "and?")
+    await bench.claim()
+    with pytest.raises(ConflictError, match="being written"):
+        await erase(bench, shop, await contact_of(bench, NUMBER))
+    await bench.age(3600)
+    await erase(bench, shop, await contact_of(bench, NUMBER))
+    await bench.work()
+
+
+async def test_a_foreign_contact_is_not_there(bench: Bench):
+    await talked(bench)
+    other = await bench.business()
+    contact = await contact_of(bench, NUMBER)
+    for contact_id in (contact, uuid7()):
+        with pytest.raises(NotFoundError):
+            await erase(bench, other, contact_id)
+        async with bench.database.db.tenant(other.tenant_id) as connection:
+            with pytest.raises(NotFoundError):
+                await export_contact(connection, other.tenant_id, contact_id, ACTOR)
+    assert NUMBER in await dump(bench.database.superuser_url)
+
+
+async def test_an_export_holds_what_we_hold_of_one_person(bench: Bench):
+    shop = await talked(bench)
+    async with bench.database.db.tenant(shop.tenant_id) as connection:
+        export = await export_contact(
+            connection, shop.tenant_id, await contact_of(bench, NUMBER), ACTOR
+        )
+    text = json.dumps(export, default=str)
+    assert WORDS in text
+    assert bench.sender.phone[0].text in text
+    assert OTHER not in text
+    assert [m["direction"] for m in export["messages"]] == ["in", "out"]
+    actions = await bench.column("select action from audit_log where actor_id = 'ada'")
+    assert actions == ["contact.export"]
+
+
+async def test_messages_leave_with_their_tenants_retention(bench: Bench):
+    shop = await talked(bench)
+    short = await bench.business()
+    await bench.execute("update tenants set retention_days = 3 where id = :t", t=short.tenant_id)
+    await bench.write(short, NUMBER, "soon gone")
+    await bench.work()
+    await bench.age(4 * 86400)
+    await bench.write(short, OTHER, "new and unanswered")
+    async with bench.database.db.system() as connection:
+        assert await enforce_retention(connection) >= 2
+    bodies = await bench.column("select body from messages where tenant_id = :t", t=short.tenant_id)
+    assert bodies == ["new and unanswered"]
+    assert await bench.column(
+        "select count(*) from turns where tenant_id = :t and result is not null",
+        t=short.tenant_id,
+    ) == [0]
+    kept = await bench.column(
+        "select count(*) from messages where tenant_id = :t", t=shop.tenant_id
+    )
+    assert kept == [4]
+
+
+async def test_the_scheduler_does_it_by_itself(bench: Bench):
+    shop = await talked(bench)
+    await bench.execute(
+        "update phone_codes set expires_at = now() - interval '2 days' where tenant_id = :t",
+        t=shop.tenant_id,
+    )
+    await bench.age(40 * 86400)
+    for chore in ("prune_sign_in", "enforce_retention", "erase_closed"):
+        await bench.chore(chore)
+    assert await bench.column("select count(*) from phone_codes") == [0]
+    assert await bench.column("select count(*) from messages") == [0]
+
+
+async def test_our_code_is_an_echo_and_no_takeover(bench: Bench):
+    shop = await bench.business()
+    phone = Phone()
+    codes = PhoneCodes(bench.database.db, bench.limiter, bench.settings, phone)
+    await codes.send(shop.tenant_id, shop.channel_id, NUMBER, purpose="identity", business="B")
+    payload = events.message(
+        f"{NUMBER}@c.us", phone.sent[0][1], from_me=True, wa_id=phone.sent[0][2], source="api"
+    )
+    await bench.hook(shop, "message.any", payload)
+    assert await bench.column("select outcome from inbox_keys") == ["echo"]
+    assert await bench.owner_of(shop) == []
+
+
+async def test_append_only_holds_for_the_new_trail_too(bench: Bench):
+    for url in (bench.database.app_url, bench.database.system_url):
+        async with connected(url) as connection:
+            for statement in ("update account_log set action = 'x'", "delete from account_log"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(statement)

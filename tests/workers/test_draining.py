@@ -1,0 +1,58 @@
+"""Draining a table of work: at a bell, by itself, and on after a failure."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.workers.conftest import until
+from workers.draining import Drain
+
+pytestmark = pytest.mark.anyio
+
+
+class Work:
+    """Batches that are left; every call is counted."""
+
+    def __init__(self, batches: int = 0, *, fails: int = 0) -> None:
+        self.batches = batches
+        self.fails = fails
+        self.calls = 0
+
+    async def __call__(self) -> bool:
+        self.calls += 1
+        if self.fails:
+            self.fails -= 1
+            raise ConnectionError
+        self.batches = max(0, self.batches - 1)
+        return self.batches > 0
+
+
+@asynccontextmanager
+async def running(work: Work, sweep_s: float) -> AsyncIterator[Drain]:
+    drain = Drain("test", work, sweep_s)
+    task = asyncio.create_task(drain.run_for_ever())
+    yield drain
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_bell_drains_everything():
+    work = Work(5)
+    async with running(work, 60) as drain:
+        drain.kick()
+        await until(lambda: _is(work.batches == 0), "all batches are done")
+    assert work.calls == 5
+
+
+async def test_without_a_bell_the_sweep_finds_it_and_failures_do_not_end_it():
+    work = Work(3, fails=2)
+    async with running(work, 0.01):
+        await until(lambda: _is(work.batches == 0), "all batches are done")
+
+
+async def _is(value: object) -> object:
+    return value
