@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
-
 from app.core.config import Settings
 from app.core.errors import ConfigurationError, ProviderError
 
@@ -23,9 +21,13 @@ Object = dict[str, Any]
 
 
 class StripeApi:
-    """The calls we need. Use from one event loop; the session belongs to the caller."""
+    """The calls we need. Use from one event loop; the session belongs to the caller.
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+    ``session`` is an ``aiohttp.ClientSession``: the API imports this module at its start, and
+    aiohttp only when something is to be paid.
+    """
+
+    def __init__(self, settings: Settings, session: Any) -> None:
         self._key = settings.stripe_secret_key
         self._base = settings.stripe_api_url.rstrip("/")
         self._session = session
@@ -113,8 +115,9 @@ class StripeApi:
 
     def _build(self) -> Any:
         import stripe
+        from aiohttp import ClientTimeout
 
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        timeout = ClientTimeout(total=TIMEOUT_S)
         return stripe.StripeClient(
             self._key,
             base_addresses={"api": self._base},
