@@ -254,7 +254,7 @@ class _Api:
             doorbell=doorbell,
             ingest=ingest,
             door=door,
-            stripe=StripeDoor(settings, database, doorbell),
+            stripe=StripeDoor(settings, database, doorbell, limiter),
             deny_list=DenyList(database),
             api_keys=ApiKeys(database),
         )

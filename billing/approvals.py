@@ -31,6 +31,7 @@ _COLUMNS = (
     " requested_by, decided_by, decided_at, decision_reason, applied_at, created_at"
 )
 _LIMIT = text("select cast(value->>'value' as bigint) from platform_settings where name = :name")
+_IS_OVER = text("select cast(:expires_at as timestamptz) <= now()")
 _INSERT = text(
     """
     insert into credit_requests (tenant_id, id, kind, source, amount_ucr, hold_id, expires_at,
@@ -118,6 +119,8 @@ async def request(connection: AsyncConnection, asked: Asked, actor: Actor) -> Cr
         RefusedError: terms that cannot be, or the ledger's refusal; nothing is recorded then.
     """
     _check(asked)
+    if await connection.scalar(_IS_OVER, {"expires_at": asked.expires_at}):
+        raise RefusedError("Credits that expire must do so in the future.")
     request_id = ids.uuid7()
     values = {
         **asdict(asked),
@@ -186,6 +189,8 @@ def _check(asked: Asked) -> None:
         raise RefusedError("Say why: the reason goes on record.")
     if (asked.kind == "grant") != (asked.source in {"promo", "correction"}):
         raise RefusedError("A grant names its source, promo or correction; nothing else does.")
+    if asked.expires_at is not None and (asked.kind != "grant" or asked.expires_at.tzinfo is None):
+        raise RefusedError("Only a grant expires, at a moment with a time zone.")
     if (asked.kind == "refund") != (asked.hold_id is not None):
         raise RefusedError("A refund names the charge that it gives back; nothing else does.")
 

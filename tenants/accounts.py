@@ -70,8 +70,9 @@ class Accounts:
         """Make an account and mail a link that confirms the address.
 
         Where the address has an account, its owner gets a mail instead; the answer is the same.
-        An unconfirmed one is taken over by whoever registers last: nobody can reserve somebody
-        else's address with a password of their own.
+        Who registers an unconfirmed one again is unknown, and so is who did before: its password
+        is forgotten, and the mailbox's owner chooses one by the link. So nobody can put a
+        password of their own on somebody else's address.
 
         Raises:
             RefusedError: the form cannot be accepted; says what to change.
@@ -106,10 +107,12 @@ class Accounts:
                 await self.mail(connection, known.email, letter, device)
                 return
             if user_id is None:
-                await users.set_password(connection, known.id, password_hash, verifies_email=False)
-            token = await account_tokens.issue(connection, known.id, "verify_email")
-            letter = self.letters.verify_email(name, token)
-            await self.mail(connection, email, letter, device)
+                await users.forget_password(connection, known.id)
+                await account_tokens.retire(connection, known.id, "verify_email")
+                await self._mail_first_password(connection, known, device)
+            else:
+                token = await account_tokens.issue(connection, known.id, "verify_email")
+                await self.mail(connection, email, self.letters.verify_email(name, token), device)
             await account_log.note_own(connection, known.id, device, "account.register")
 
     async def resend_verification(self, email: str, device: Device) -> None:
@@ -120,8 +123,19 @@ class Accounts:
             user = await users.by_email(connection, email)
             if user is None or user.verified or user.disabled:
                 return
+            if user.password_hash is None:
+                await self._mail_first_password(connection, user, device)
+                return
             token = await account_tokens.issue(connection, user.id, "verify_email")
             await self.mail(connection, email, self.letters.verify_email(user.name, token), device)
+
+    async def _mail_first_password(
+        self, connection: AsyncConnection, user: users.User, device: Device
+    ) -> None:
+        """Mail a link that confirms the address by choosing a password."""
+        token = await account_tokens.issue(connection, user.id, "set_password")
+        letter = self.letters.set_password(user.name, token)
+        await self.mail(connection, user.email, letter, device)
 
     async def verify_email(self, token: str, device: Device) -> UUID:
         """Confirm an address by its link; return whose it is. It does not sign anyone in."""
@@ -322,7 +336,10 @@ class Accounts:
         verifies_email: bool,
     ) -> None:
         await users.set_password(connection, user.id, password_hash, verifies_email=verifies_email)
-        await account_tokens.retire(connection, user.id, "reset_password", "set_password")
+        # A changed address too: whoever asked for it may be why the password is changed.
+        await account_tokens.retire(
+            connection, user.id, "reset_password", "set_password", "change_email"
+        )
 
     async def _note_failure(self, email: str, user_id: UUID | None, device: Device) -> None:
         # One insert for known and unknown alike: neither its time nor its words may differ.

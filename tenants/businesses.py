@@ -54,10 +54,17 @@ _CONSENT = text(
 _JOIN = text(
     "insert into memberships (tenant_id, user_id, role) values (:tenant_id, :user_id, :role)"
 )
-_CHOOSE = text("update login_sessions set business_id = :tenant_id where id = :session_id")
+# Whoever acts for a business stops that: the one chosen here is their own.
+_CHOOSE = text(
+    "update login_sessions set business_id = :tenant_id, impersonation_until = null,"
+    " impersonation_reason = null where id = :session_id"
+)
 _COUNT_OF = text("select count(*) from memberships where user_id = :user_id and role = 'owner'")
 _SLUG_TAKEN = text("select 1 from tenants where slug = :slug")
-_DEFAULT_PLAN = text("select code from plans where offered order by price_minor, code limit 1")
+# Never one with a price: its credits would be given away month by month.
+_DEFAULT_PLAN = text(
+    "select code from plans where offered and price_minor = 0 order by code limit 1"
+)
 _OF_PERSON = text(
     """
     select t.id, t.name, t.slug, t.status, m.role

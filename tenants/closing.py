@@ -41,7 +41,7 @@ KEPT = frozenset(
         "payment_reversals",
     }
 )
-"""Books: amounts, dates and what the law wants kept of an invoice. No message, no customer."""
+"""Books: amounts, dates and the numbers of invoices. No message, no customer, no payer's name."""
 
 _TRAIL = "audit_log"
 
@@ -49,6 +49,13 @@ _CLOSE = text(
     """
     update tenants set status = 'closing', erase_due_at = now() + make_interval(days => :days)
     where id = :id and status in ('active', 'suspended') returning erase_due_at, name
+    """
+)
+# Stripe goes on charging whatever we delete: the subscription has to end there first.
+_IS_CHARGED = text(
+    """
+    select 1 from subscriptions
+    where tenant_id = :id and provider_ref is not null and not cancels_at_period_end
     """
 )
 _REOPEN = text(
@@ -84,6 +91,14 @@ _REFERENCES = text(
       and k.connamespace = 'public'::regnamespace
     """
 )
+# Who paid stands on the invoice at the payment provider; links to it would lead back there.
+_FORGET_PAYERS = text(
+    """
+    update payments set billed_name = null, billed_address = null, billed_country = null,
+        billed_tax_id = null, invoice_url = null, receipt_url = null
+    where tenant_id = :id
+    """
+)
 _PURGE_TRAIL = text("select audit_purge(:id)")
 _FINISH = text(
     """
@@ -107,10 +122,15 @@ class Closing:
 
         Raises:
             StepUpNeededError: the last proof is not recent.
-            ConflictError: it is closing already.
+            ConflictError: it is closing already, or a subscription is still being charged.
         """
         tenant_id = person.business(Permission.CLOSE_BUSINESS)
         async with self._database.system() as connection:
+            if await connection.scalar(_IS_CHARGED, {"id": tenant_id}):
+                raise ConflictError(
+                    "A paid subscription runs. Cancel it under Billing first, then close the"
+                    " business."
+                )
             values = {"id": tenant_id, "days": GRACE_DAYS}
             row = (await connection.execute(_CLOSE, values)).one_or_none()
             if row is None:
@@ -166,6 +186,7 @@ async def erase_due(connection: AsyncConnection, *, rows_max: int = STEP_ROWS_MA
         gone += (await connection.execute(statement, values)).rowcount
         if gone >= rows_max:
             return gone
+    await connection.execute(_FORGET_PAYERS, {"id": tenant_id})
     await connection.execute(_FINISH, {"id": tenant_id})
     trail = await connection.scalar(_PURGE_TRAIL, {"id": tenant_id})
     log.info("a closed business was erased", extra={"count": gone + int(trail or 0)})

@@ -27,6 +27,8 @@ _MEMBER = text(
     where m.tenant_id = :tenant_id and u.email = :email
     """
 )
+# One invitation of a business at a time: of two at once for one address the later one counts.
+_LOCK = text("select 1 from tenants where id = :tenant_id for no key update")
 # A second invitation of the same address replaces the first: only the last mail counts.
 _REPLACE = text(
     """
@@ -78,7 +80,11 @@ _JOIN = text(
     on conflict (tenant_id, user_id) do nothing
     """
 )
-_CHOOSE = text("update login_sessions set business_id = :tenant_id where id = :session_id")
+# Whoever acts for a business stops that: the one chosen here is their own.
+_CHOOSE = text(
+    "update login_sessions set business_id = :tenant_id, impersonation_until = null,"
+    " impersonation_reason = null where id = :session_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,7 @@ class Invitations:
         invitation_id, token = ids.uuid7(), new_token()
         async with self._database.system() as connection:
             key = {"tenant_id": tenant_id, "email": email}
+            await connection.execute(_LOCK, {"tenant_id": tenant_id})
             if await connection.scalar(_MEMBER, key):
                 raise ConflictError("This person belongs to the team already.")
             await connection.execute(_REPLACE, key)

@@ -52,6 +52,14 @@ _FORGET = text(
     "update login_sessions set business_id = null"
     " where user_id = :user_id and business_id = :tenant_id"
 )
+# What somebody offered with rights that they no longer have is withdrawn.
+_WITHDRAW = text(
+    """
+    update invitations set revoked_at = now()
+    where tenant_id = :tenant_id and invited_by = :user_id and accepted_at is null
+      and revoked_at is null and role <> all(cast(:grantable as text[]))
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,7 @@ class Team:
                 await _require_another_owner(connection, tenant_id, user_id)
             values = {"tenant_id": tenant_id, "user_id": user_id, "role": role}
             await connection.execute(_SET_ROLE, values)
+            await _withdraw(connection, tenant_id, user_id, role)
             await service.record(
                 connection,
                 tenant_id,
@@ -193,6 +202,7 @@ class Team:
         values = {"tenant_id": tenant_id, "user_id": user_id}
         await connection.execute(_REMOVE, values)
         await connection.execute(_FORGET, values)
+        await _withdraw(connection, tenant_id, user_id, None)
         await service.record(
             connection,
             tenant_id,
@@ -224,6 +234,15 @@ async def _require_another_owner(
     owners = (await connection.execute(_LOCK_OWNERS, {"tenant_id": tenant_id})).scalars().all()
     if not any(owner != user_id for owner in owners):
         raise ConflictError(LAST_OWNER)
+
+
+async def _withdraw(
+    connection: AsyncConnection, tenant_id: UUID, user_id: UUID, role: Role | None
+) -> None:
+    """Withdraw a person's invitations to roles that they may not (any longer) grant."""
+    grantable = [r.value for r in Role if role is not None and may_grant(role, r)]
+    values = {"tenant_id": tenant_id, "user_id": user_id, "grantable": grantable}
+    await connection.execute(_WITHDRAW, values)
 
 
 def _a(role: Role) -> str:

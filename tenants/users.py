@@ -45,6 +45,7 @@ _SET_PASSWORD = text(
 _REFRESH_HASH = text(
     "update users set password_hash = :new where id = :id and password_hash = :old"
 )
+_FORGET_PASSWORD = text("update users set password_hash = null where id = :id")
 _VERIFY = text(
     "update users set email_verified_at = coalesce(email_verified_at, now()) where id = :id"
 )
@@ -149,6 +150,11 @@ async def set_password(
         _SET_PASSWORD,
         {"id": user_id, "password_hash": password_hash, "verifies": verifies_email},
     )
+
+
+async def forget_password(connection: AsyncConnection, user_id: UUID) -> None:
+    """Leave an account without a password: only a link sets one."""
+    await connection.execute(_FORGET_PASSWORD, {"id": user_id})
 
 
 async def refresh_hash(connection: AsyncConnection, user_id: UUID, *, old: str, new: str) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -73,9 +74,9 @@ async def _make_template(superuser_url: str) -> None:
     await runner.upgrade(urls.admin)
 
 
-@pytest.fixture
-async def database(superuser_url: str) -> AsyncIterator[TestDatabase]:
-    """A copy of the template for one test."""
+@asynccontextmanager
+async def open_database(superuser_url: str) -> AsyncIterator[TestDatabase]:
+    """A copy of the template, dropped in the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     await bootstrap.clone_database(superuser_url, TEMPLATE, name)
     urls = bootstrap.urls_for(superuser_url, database=name, passwords=PASSWORDS)
@@ -86,6 +87,13 @@ async def database(superuser_url: str) -> AsyncIterator[TestDatabase]:
     finally:
         await db.close()
         await bootstrap.drop_database(superuser_url, name)
+
+
+@pytest.fixture
+async def database(superuser_url: str) -> AsyncIterator[TestDatabase]:
+    """A copy of the template for one test."""
+    async with open_database(superuser_url) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ class TurnRunner:
         """Stop claiming, let turns end for a moment, then give the rest back."""
         self._stopping = True
         self._wake.set()
+        ends_at = time.monotonic() + grace_s  # the watchdog leaves no time for two of them
         if self._tasks:
             # The pump ends by itself: cancelled in the middle of a claim it would leave turns
             # under leases that nobody works on.
@@ -71,7 +72,7 @@ class TurnRunner:
             task.cancel()
         running = {task for _, task in self._running.values()}
         if running:
-            await asyncio.wait(running, timeout=grace_s)
+            await asyncio.wait(running, timeout=max(ends_at - time.monotonic(), 0))
         left = [(turn, task) for turn, task in self._running.values() if not task.done()]
         for _, task in left:
             task.cancel()
@@ -109,6 +110,8 @@ class TurnRunner:
                 turns_max=room,
             )
             for turn in turns:
+                if (stale := self._running.get(turn.id)) is not None:
+                    stale[1].cancel()  # our own lease of it ran out: one of us goes on
                 task = asyncio.create_task(self._run(turn), name=f"turn.{turn.id}")
                 self._running[turn.id] = (turn, task)
             if len(turns) < room:

@@ -6,6 +6,7 @@ acceptance of a reply and its charge are one commit, so neither is ever seen alo
 """
 
 from billing.ledger.invariants import INVARIANTS, Invariant
+from billing.payments.books import BOOKS
 
 # Decided: no part is on its way or in doubt. A reply that nobody could prove for a day was
 # given free of charge; evidence after that does not charge it.
@@ -54,5 +55,5 @@ where h.tenant_id = :tenant_id and h.state = 'captured' and r.replies <> 1
 """,
 )
 
-PROOF = (*INVARIANTS, ONE_CHARGE_PER_REPLY, ONE_REPLY_PER_CHARGE)
+PROOF = (*INVARIANTS, ONE_CHARGE_PER_REPLY, ONE_REPLY_PER_CHARGE, *BOOKS)
 """Everything that ``parley credits verify`` and the nightly proof check."""

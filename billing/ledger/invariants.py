@@ -31,6 +31,10 @@ where w.tenant_id = :tenant_id and (
     or least(w.available_ucr, w.held_ucr, w.spent_ucr, w.expired_ucr, w.clawed_ucr,
              w.owed_ucr) < 0
     or (w.owed_ucr > 0 and w.available_ucr > 0))
+union all
+select 'wallets', w.tenant_id::text, 'frozen without a reason, or a reason without being frozen'
+from wallets w
+where w.tenant_id = :tenant_id and (w.frozen_at is null) <> (w.frozen_reason is null)
 """,
 )
 
@@ -221,12 +225,13 @@ select 'hold_parts', h.id::text, 'the parts of this hold do not add up to it'
 from credit_holds h
 left join (
     select hold_id, sum(amount_ucr) as amount, sum(captured_ucr) as captured,
-           sum(refunded_ucr) as refunded
+           sum(refunded_ucr) as refunded,
+           min(position) <> 1 or max(position) <> count(*) as out_of_order
     from hold_parts where tenant_id = :tenant_id group by hold_id
 ) p on p.hold_id = h.id
 where h.tenant_id = :tenant_id
-    and (coalesce(p.amount, 0), coalesce(p.captured, 0), coalesce(p.refunded, 0))
-        <> (h.amount_ucr, h.captured_ucr, h.refunded_ucr)
+    and ((coalesce(p.amount, 0), coalesce(p.captured, 0), coalesce(p.refunded, 0))
+        <> (h.amount_ucr, h.captured_ucr, h.refunded_ucr) or p.out_of_order)
 union all
 select 'hold_parts', format('%s/%s', p.hold_id, p.position), 'refunded other than the journal says'
 from hold_parts p
@@ -243,14 +248,17 @@ REFUNDS_ONCE = Invariant(
     "refunds stay within the charge, and each operation moved what it says, once",
     """
 with moved as (
-    select op_id, sum(amount_ucr) as amount, min(kind) as kind, min(facts ->> 'reason') as reason
+    select op_id, sum(amount_ucr) as amount, min(kind) as kind, min(facts ->> 'reason') as reason,
+           min(hold_id::text) as hold, min(created_by) as created_by, min(request_id) as request_id
     from journal where tenant_id = :tenant_id and op_id is not null group by op_id
 )
 select 'credit_ops', coalesce(o.id, m.op_id)::text, 'it did not move what it says'
 from (select * from credit_ops where tenant_id = :tenant_id) o
 full join moved m on m.op_id = o.id
 where o.id is null or coalesce(m.amount, 0) <> o.applied_ucr
-    or (m.op_id is not null and (m.kind, m.reason) is distinct from (o.kind, o.reason))
+    or (o.kind = 'refund' and o.applied_ucr <> o.amount_ucr)
+    or (m.op_id is not null and (m.kind, m.reason, m.hold, m.created_by, m.request_id)
+        is distinct from (o.kind, o.reason, o.hold_id::text, o.created_by, o.request_id))
 union all
 select 'credit_holds', h.id::text, 'refunded is not the sum of its refunds, or above the charge'
 from credit_holds h
@@ -308,6 +316,12 @@ DAY_COUNTED = Invariant(
     13,
     "the day that the caps count is what was held and charged on it",
     """
+select 'wallets', w.tenant_id::text, 'its day is not one'
+from wallets w
+where w.tenant_id = :tenant_id and not coalesce(
+    w.day_until > w.day_from and w.day_until <= w.day_from + interval '26 hours',
+    w.day_from is null and w.day_until is null)
+union all
 select 'wallets', w.tenant_id::text, format('day_ucr is %s, holds of that day are %s', w.day_ucr,
     h.sum)
 from wallets w

@@ -27,6 +27,13 @@ _FOOTNOTE = (
     "You get this mail because you look after billing at {business}. Change who does in"
     " Parley under Billing."
 )
+HAS_READERS = """
+    (t.billing_email is not null or exists (
+        select 1 from memberships m join users u on u.id = m.user_id
+        where m.tenant_id = t.id and m.role = 'owner'
+          and u.email_verified_at is not null and u.disabled_at is null))
+"""
+"""SQL: whether anybody can be written to at the tenant ``t``."""
 _READERS = text(
     """
     select t.name as business, r.address

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.caps import STOPPED_BY_HAND
-from billing.notices.letters import Notices
+from billing.notices.letters import HAS_READERS, Notices
 
 MARKS = (50, 20, 5, 0)
 EXPIRY_DAYS = (30, 7, 1)
@@ -59,9 +59,10 @@ _MARK = text(
     """
 )
 # Only the nearest date is told, and none that reaches back to the day of the grant: a month's
-# plan credits are not announced to expire in thirty days.
+# plan credits are not announced to expire in thirty days. Where nobody can be told nothing is
+# looked for: it would fill the batch for ever.
 _EXPIRING = text(
-    """
+    f"""
     select l.tenant_id, l.id, l.available_ucr, l.expires_at, d.days
     from credit_lots l join tenants t on t.id = l.tenant_id and t.status = 'active'
     cross join lateral (
@@ -73,19 +74,22 @@ _EXPIRING = text(
       and not exists (
           select 1 from mails m where m.tenant_id = l.tenant_id
             and m.key = 'expiry:' || l.id || ':' || d.days)
+      and {HAS_READERS}
     order by l.tenant_id, l.id limit :batch_max
-    """
+    """  # noqa: S608 - our own condition
 )
+# The mail's row says that it was told, and is kept for ninety days.
 _STOPPED = text(
-    """
+    f"""
     select w.tenant_id, w.stopped_reason,
            cast(extract(epoch from w.stopped_at) as bigint) as stopped_s
     from wallets w join tenants t on t.id = w.tenant_id and t.status = 'active'
-    where w.stopped_at is not null and w.stopped_reason <> :by_hand and not exists (
+    where w.stopped_at > now() - interval '30 days' and w.stopped_reason <> :by_hand
+      and {HAS_READERS} and not exists (
         select 1 from mails m where m.tenant_id = w.tenant_id
           and m.key = 'stopped:' || cast(extract(epoch from w.stopped_at) as bigint))
     order by w.tenant_id limit :batch_max
-    """
+    """  # noqa: S608 - our own condition
 )
 
 

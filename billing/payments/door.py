@@ -1,7 +1,8 @@
 """The door for Stripe's webhooks, plain ASGI: ``POST /webhooks/stripe``.
 
 200 accepted, duplicate or ignored (a kind that means nothing here) · 400 signature, or not an
-event · 405 · 413 over 1 MiB · 503 not durable, Stripe sends again. An event is stored before it
+event · 405 · 413 over 1 MiB · 429 many unsigned requests of one address · 503 not durable,
+Stripe sends again. An event is stored before it
 is answered; a worker does the rest.
 """
 
@@ -16,11 +17,14 @@ from app.core.config import Settings
 from app.core.db.away import is_away
 from app.core.db.engine import Database
 from app.core.errors import UnavailableError
+from app.core.limits.policies import hook_bad
+from app.core.limits.subjects import hash_address
+from app.core.limits.types import Check, Limiter
 from app.core.observability.context import bind
 from app.core.observability.metrics import WEBHOOKS
 from app.core.observability.sentry import capture
 from app.core.ports import Doorbell
-from app.http.client import header, request_id
+from app.http.client import client_address, header, request_id
 from billing.payments.events import QUEUE, store
 from billing.payments.stripe_api import verify_event
 
@@ -65,10 +69,15 @@ class _Event(msgspec.Struct):
 class StripeDoor:
     """Takes events: signature over the raw bytes, row, answer, bell."""
 
-    def __init__(self, settings: Settings, database: Database, doorbell: Doorbell) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, doorbell: Doorbell, limiter: Limiter
+    ) -> None:
         self._settings = settings
         self._database = database
         self._doorbell = doorbell
+        self._limiter = limiter
+        self._bad = hook_bad(settings.limits)
+        self._subject_key = settings.secret_keys[0] if settings.secret_keys else "unset"
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request as an ASGI application."""
@@ -100,13 +109,7 @@ class StripeDoor:
         secret = self._settings.stripe_webhook_secret
         # Off the loop: the first call imports the library.
         if not await asyncio.to_thread(verify_event, raw, signature, secret):
-            log.warning(
-                "webhook refused",
-                extra={"webhook": "stripe", "security": "webhook", "action": "invalid_signature"},
-            )
-            raise _Refused(
-                400, "invalid_signature", "Stripe-Signature is missing, old or does not fit."
-            )
+            raise await self._unsigned(scope)
         event = _read_event(raw)
         outcome = await self._store(event, rid)
         log.info(
@@ -121,6 +124,20 @@ class StripeDoor:
         if outcome == "accepted":
             await self._doorbell.ring(QUEUE)
         return outcome
+
+    async def _unsigned(self, scope: Any) -> _Refused:
+        """Count an unsigned request against its address; 429 when there are many."""
+        address = client_address(scope, self._settings.trusted_proxies)
+        check = Check(self._bad, hash_address(self._subject_key, address))
+        verdict = await self._limiter.decide([check])
+        action = "invalid_signature" if verdict.allowed else "rate_limit"
+        log.warning(
+            "webhook refused",
+            extra={"webhook": "stripe", "security": "webhook", "action": action},
+        )
+        if not verdict.allowed:
+            return _Refused(429, action, "Too many unsigned requests.", verdict.headers())
+        return _Refused(400, action, "Stripe-Signature is missing, old or does not fit.")
 
     async def _store(self, event: _Event, rid: str) -> str:
         try:

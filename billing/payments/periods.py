@@ -30,7 +30,7 @@ _OPEN = text(
       and not exists (select 1 from subscriptions s where s.tenant_id = t.id)
     order by t.id limit :batch_max
     on conflict do nothing
-    returning tenant_id, plan_code, period_start, period_end
+    returning tenant_id, plan_code, period_start, period_end, provider_status
     """
 )
 _ROLL = text(
@@ -47,11 +47,12 @@ _ROLL = text(
         order by s.tenant_id limit :batch_max for update of s skip locked
     )
     update subscriptions s set
-        plan_code = due.plan_code, next_plan_code = null, provider_status = null,
+        plan_code = due.plan_code, next_plan_code = null,
+        provider_status = case when s.provider_status = 'canceled' then s.provider_status end,
         period_start = s.anchor_at + make_interval(months => due.passed),
         period_end = s.anchor_at + make_interval(months => due.passed + 1)
     from due where s.tenant_id = due.tenant_id
-    returning s.tenant_id, s.plan_code, s.period_start, s.period_end
+    returning s.tenant_id, s.plan_code, s.period_start, s.period_end, s.provider_status
     """
 )
 _USE_PLAN = text(
@@ -75,6 +76,8 @@ async def roll_periods(connection: AsyncConnection) -> int:
     for row in sorted((*opened, *rolled), key=lambda r: r.tenant_id):
         await use_plan(connection, row.tenant_id, row.plan_code)
         terms = await plans.plan(connection, row.plan_code)
+        if row.provider_status == "canceled" and terms.price_minor > 0:
+            continue  # nobody pays any more, and there was no plan without a price to fall back to
         await grant_period(
             connection, row.tenant_id, terms, start=row.period_start, end=row.period_end
         )

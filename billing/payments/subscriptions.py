@@ -61,7 +61,8 @@ _END = text(
 )
 _PLAN_NOW = text(
     """
-    update subscriptions set plan_code = :plan_code, next_plan_code = null
+    update subscriptions set plan_code = :plan_code, next_plan_code = null,
+        provider_status = case when provider_ref is not null then provider_status end
     where tenant_id = :tenant_id
     """
 )

@@ -66,6 +66,30 @@ async def test_an_unreachable_database_is_exit_3(environment, ledger, monkeypatc
     assert "does not answer" in capsys.readouterr().err
 
 
+async def test_unfreeze_wants_a_proof_and_leaves_an_entry(environment, database, ledger, capsys):
+    words = ("unfreeze", "--tenant", str(ledger.tenant_id), "--reason", "a row was put right")
+    await ledger.grant(CREDIT)
+    assert await parley(*words) == 1
+    assert "not frozen" in capsys.readouterr().err
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        await connection.execute("set session_replication_role = replica")
+        await connection.execute(
+            "update wallets set frozen_at = now(), frozen_reason = 'broken', head_hash = 'x'"
+        )
+        assert await parley(*words) == 1
+        assert "wallets" in capsys.readouterr().err
+        await connection.execute("update wallets set head_hash = (select hash from journal)")
+        assert await parley(*words) == 0
+        assert await ledger.hold(ledger.holding(CREDIT)) == "held"
+        entry = await connection.fetchrow(
+            "select actor_kind, reason from audit_log where action = 'credits.unfreeze'"
+        )
+        assert tuple(entry) == ("operator", "a row was put right")
+    finally:
+        await connection.close()
+
+
 async def test_verify_says_proved_or_names_the_row(environment, database, ledger, capsys):
     await ledger.grant(CREDIT)
     assert await parley("verify") == 0

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from billing import proofs
 from tests.billing.ledger import CREDIT, Ledger
@@ -100,6 +101,24 @@ async def test_a_broken_ledger_is_frozen_kept_and_reported(ledger, superuser, mo
         assert [r.tenant_id for r in await proofs.broken(connection)] == [ledger.tenant_id]
         (night,) = await proofs.nights(connection)
     assert (night.tenants, night.broken, night.entries) == (2, 1, 2)
+
+
+async def test_a_proof_that_fails_keeps_no_other_tenant_waiting(ledger, superuser, monkeypatch):
+    other = await Ledger.with_tenant(ledger.db)
+    await days_pass(superuser)
+    verify, reported = proving.verify_tenant, []
+
+    async def fails_for_one(connection, tenant_id, **how):
+        if tenant_id == ledger.tenant_id:
+            await connection.execute(text("select 9223372036854775807 + 1"))
+        return await verify(connection, tenant_id, **how)
+
+    monkeypatch.setattr(proving, "verify_tenant", fails_for_one)
+    monkeypatch.setattr(proving, "capture", lambda _, **tags: reported.append(tags))
+    assert await run(ledger) == 1
+    assert reported == [{"tenant_id": ledger.tenant_id, "final": True}]
+    assert await proved(ledger) == []
+    assert len(await proved(other)) == 1
 
 
 async def test_a_tenant_reads_its_own_proofs_only(ledger, superuser):

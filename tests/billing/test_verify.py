@@ -47,6 +47,12 @@ CORRUPTIONS = {
         {2, 4, 7},
     ),
     "owed forgiven": ("update wallets set owed_ucr = 7, available_ucr = 0", "wallets", {1, 7}),
+    "frozen without a word": ("update wallets set frozen_at = now()", "wallets", {1}),
+    "day without an end": (
+        "update wallets set day_until = day_until + interval '3 days'",
+        "wallets",
+        {13},
+    ),
     "head replaced": ("update wallets set head_hash = 'x'", "wallets", {12}),
     "lot shifted": (
         (
@@ -100,12 +106,27 @@ CORRUPTIONS = {
         "hold_parts",
         {2, 9},
     ),
+    "part out of order": (
+        f"update hold_parts set position = 9 where position = 1 and hold_id = {PENDING}",
+        "hold_parts",
+        {9},
+    ),
     "part deleted": (f"delete from hold_parts where hold_id = {PENDING}", "hold_parts", {2, 9}),
     "op deleted": ("delete from credit_ops where kind = 'refund'", "credit_ops", {10}),
     "op grown": (
         "update credit_ops set amount_ucr = amount_ucr + 1 where kind = 'claw'",
         "wallets",
         {7},
+    ),
+    "op re-attributed": (
+        "update credit_ops set created_by = 'else' where kind = 'claw'",
+        "credit_ops",
+        {10},
+    ),
+    "refund asked for more": (
+        "update credit_ops set amount_ucr = amount_ucr + 1 where kind = 'refund'",
+        "credit_ops",
+        {10},
     ),
     "op re-explained": (
         "update credit_ops set reason = 'other' where kind = 'claw'",

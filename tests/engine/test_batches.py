@@ -51,6 +51,18 @@ async def busy_in_company(log: Log, _scope: str, items: Sequence[int]) -> list[i
     return [BUSY if n == 3 and len(items) > 1 else n for n in items]  # type: ignore[misc]
 
 
+async def wait_when_alone(log: Log, _scope: str, items: Sequence[int]) -> list[int]:
+    log.batches.append(list(items))
+    if len(items) > 1:
+        return [BUSY] * len(items)  # type: ignore[list-item]
+    await log.go_on.wait()
+    return list(items)
+
+
+async def alone(log: Log, count: int) -> bool:
+    return sum(len(batch) == 1 for batch in log.batches) >= count
+
+
 async def test_who_comes_together_is_served_together_and_gets_its_own_answer():
     log, batches = Log(), Batches()
     answers = await asyncio.gather(*(batches.join(double, log, "a", n) for n in range(5)))
@@ -90,6 +102,17 @@ async def test_one_whose_rows_are_taken_is_done_alone_beside_the_others():
     found = await asyncio.gather(*(batches.join(busy_in_company, log, "a", n) for n in (2, 3, 4)))
     assert found == [2, 3, 4]
     assert log.batches == [[2, 3, 4], [3]]
+
+
+async def test_those_who_wait_for_locks_leave_room_for_the_others():
+    log, batches = Log(), Batches(at_once_max=5)
+    log.go_on.clear()
+    waiting = asyncio.gather(*(batches.join(wait_when_alone, log, "a", n) for n in range(20)))
+    await until(lambda: alone(log, 4), "some wait for their locks")
+    assert await batches.join(refuse_seven, Log(), "b", 1) == 1
+    assert len(log.batches) == 5
+    log.go_on.set()
+    assert await waiting == list(range(20))
 
 
 async def test_a_process_that_dies_answers_nobody():

@@ -1,13 +1,19 @@
 """Leases: who has a turn, what happens when its holder is gone, and when it comes back."""
 
+import asyncio
+
 import pytest
 
 from app.messaging.sends.delivering import deliver
+from app.messaging.sends.recording import record_attempt
 from app.messaging.turns.claiming import release, renew
 from app.messaging.turns.generating import generate, give_up, park
+from app.messaging.turns.holding import hold
 from app.messaging.turns.model import LeaseLostError
+from app.messaging.turns.replying import queue_reply
 from tests.engine.bench import Bench
-from tests.engine.ports import ProcessGone
+from tests.engine.ports import MODEL, ProcessGone, says
+from tests.workers.conftest import until
 
 pytestmark = pytest.mark.anyio
 PHONE = "15550101"
@@ -73,6 +79,51 @@ async def test_a_stale_worker_does_not_send(bench: Bench):
     assert bench.sender.texts() == ["hello"]
     assert len(bench.answerer.asked) == 1
     assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def test_old_and_new_lease_of_one_turn_in_one_batch_are_told_apart(bench: Bench):
+    shop = await bench.business()
+    await bench.write(shop, PHONE, "hello")
+    (stale,) = await bench.claim(FIRST)
+    await bench.age(70)
+    (fresh,) = await bench.claim(FIRST)
+    engine = bench.engine(FIRST)
+
+    async def together(step):
+        lost, kept = await asyncio.gather(step(stale), step(fresh), return_exceptions=True)
+        assert isinstance(lost, LeaseLostError)
+        return kept
+
+    assert (await together(lambda turn: hold(engine, turn))).model == MODEL
+    (part,) = await together(
+        lambda turn: queue_reply(engine, turn, priced_as=MODEL, answer=says("hello"))
+    )
+    attempt = await together(lambda turn: record_attempt(engine, turn, part, idempotent=False))
+    assert attempt == 1
+    assert await bench.column("select attempts from send_parts") == [1]
+
+
+async def test_a_stale_worker_does_not_end_a_turn_that_people_overtook(bench: Bench):
+    shop = await bench.business()
+    await bench.write(shop, PHONE, "hello")
+    (stale,) = await bench.claim(FIRST)
+    (part,) = await generate(bench.engine(FIRST), stale)
+    await bench.age(70)
+    bench.sender.pause = asyncio.Event()
+    sending = asyncio.create_task(bench.work(SECOND))
+    await until(lambda: _called(bench), "the text is on its way")
+    await bench.owner_types(shop, PHONE, "I am here too")
+    with pytest.raises(LeaseLostError):
+        await record_attempt(bench.engine(FIRST), stale, part, idempotent=True)
+    bench.sender.pause.set()
+    await sending
+    assert await bench.turn_states(shop) == ["done"]
+    assert await bench.dispositions(shop) == {"hello": "answered"}
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def _called(bench: Bench) -> bool:
+    return bool(bench.sender.calls)
 
 
 async def test_a_stale_worker_neither_parks_nor_gives_up(bench: Bench):

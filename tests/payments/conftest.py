@@ -13,15 +13,18 @@ import uvicorn
 
 from app.core.config import Settings, Timings
 from app.core.db.engine import Database
+from app.core.limits.limiter import build_limiter
 from app.core.mail.delivery import MailDelivery
 from app.core.mail.outbox import Outbox
 from app.core.mail.resend import ResendClient
 from app.core.money import UCR_PER_CREDIT
 from billing import plans
 from billing.ledger import service as ledger
+from billing.ledger.invariants import INVARIANTS
 from billing.ledger.schemas import Balance
 from billing.notices.letters import Notices
 from billing.payments.applying import Effects
+from billing.payments.books import BOOKS
 from billing.payments.checkout import Checkout
 from billing.payments.door import PATH, StripeDoor
 from billing.payments.events import EventProcessor
@@ -33,6 +36,7 @@ from tests.outside import Outside, outside_of, running_simulator
 from tests.worlds import World, eventually, open_world
 
 SECRET = f"whsec_{'5a' * 20}"
+RULES = (*INVARIANTS, *BOOKS)
 OWNER = Actor("user", "owner-1")
 ADMIN = Actor("admin", "admin-1")
 PACKAGE = plans.Package(
@@ -99,7 +103,8 @@ class Door:
 @pytest.fixture(scope="module")
 async def door(world: World) -> AsyncIterator[Door]:
     bell = Bell()
-    stripe = StripeDoor(world.settings, world.db, bell)
+    limiter = build_limiter(world.settings)
+    stripe = StripeDoor(world.settings, world.db, bell, limiter)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -110,6 +115,7 @@ async def door(world: World) -> AsyncIterator[Door]:
         yield Door(f"http://127.0.0.1:{port}{PATH}", bell, stripe)
         server.should_exit = True
         await task
+        await limiter.close()
 
 
 @pytest.fixture
@@ -189,7 +195,7 @@ class Till:
 
     async def assert_proved(self) -> None:
         async with self.db.system() as connection:
-            proof = await verify_tenant(connection, self.tenant_id)
+            proof = await verify_tenant(connection, self.tenant_id, invariants=RULES)
         assert not proof.findings
 
 

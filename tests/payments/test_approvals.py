@@ -1,5 +1,7 @@
 """Credits by people: small ones at once, large ones by two, everything on record, nothing twice."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import text
 
@@ -114,6 +116,9 @@ async def test_a_refund_names_its_charge(till: Till):
         {"kind": "claw"},
         {"kind": "gift"},
         {"kind": "refund", "source": None},
+        {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)},
+        {"expires_at": datetime(2120, 1, 1)},  # noqa: DTZ001 - what is refused
+        {"kind": "claw", "source": None, "expires_at": datetime(2120, 1, 1, tzinfo=UTC)},
     ],
 )
 async def test_requests_that_cannot_be(till: Till, terms: dict[str, object]):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from app.core.db.engine import Database
+from app.core.limits.limiter import build_limiter
 from billing.payments.door import PATH, StripeDoor
 from simulator.stripe.webhooks import sign
 from tests.payments.conftest import SECRET, Door
@@ -112,13 +114,32 @@ async def test_without_the_database_it_is_503_and_sent_again(door: Door, world: 
     raw = event()
     nowhere = "postgresql://parley_system@127.0.0.1:1/x"
     away = Database(app_url=nowhere, system_url=nowhere)
-    transport = httpx.ASGITransport(StripeDoor(world.settings, away, door.bell).app)
+    limiter = build_limiter(world.settings)
+    transport = httpx.ASGITransport(StripeDoor(world.settings, away, door.bell, limiter).app)
     headers = {"Stripe-Signature": sign(SECRET, raw, int(time.time()))}
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
         answer = await client.post(PATH, content=raw, headers=headers)
     await away.close()
+    await limiter.close()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert (await post(door, raw)).json()["status"] == "accepted"
+
+
+async def test_many_unsigned_requests_of_one_address_are_429(door: Door, world: World):
+    limits = replace(world.settings.limits, hook_bad_per_min=3, hook_bad_burst=3)
+    settings = replace(world.settings, limits=limits, secret_key=uuid4().hex * 2)
+    limiter = build_limiter(settings)
+    transport = httpx.ASGITransport(StripeDoor(settings, world.db, door.bell, limiter).app)
+    raw = event()
+    async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+        answers = [await client.post(PATH, content=raw) for _ in range(5)]
+        headers = {"Stripe-Signature": sign(SECRET, raw, int(time.time()))}
+        genuine = await client.post(PATH, content=raw, headers=headers)
+    await limiter.close()
+    assert [a.status_code for a in answers] == [400, 400, 400, 429, 429]
+    assert answers[-1].json()["code"] == "rate_limit"
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert genuine.status_code == 200, "a signed event never meets this limit"
 
 
 async def test_the_api_has_this_door(door: Door, world: World):

@@ -7,6 +7,7 @@ import pytest
 from app.core.ids import uuid7
 from billing.ledger import service as ledger
 from billing.ledger.schemas import Clawback, Grant
+from billing.notices import watching
 from billing.notices.watching import watch_balances, watch_expiries, watch_stops
 from tests.payments.conftest import Till
 
@@ -167,6 +168,33 @@ async def test_a_stop_is_told_once(quiet: Till):
     assert await look(quiet, watch_stops) == ["Your assistant was stopped by the rule you set"]
     (mail,) = await quiet.outside.emails()
     assert "More than 50 credits in an hour." in mail["html"]
+    await quiet.world.run(
+        "update wallets set stopped_at = stopped_at - interval '91 days' where tenant_id = $1",
+        quiet.tenant_id,
+    )
+    await quiet.world.run("delete from mails where tenant_id = $1", quiet.tenant_id)
+    assert await look(quiet, watch_stops) == [], "a pruned mail is not written again"
+
+
+async def test_whoever_cannot_be_told_keeps_nobody_else_waiting(
+    quiet: Till, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watching, "_BATCH", 1)
+    await grant(quiet, 9, days=1)
+    # The one that comes first has nobody to write to; the other one was made later.
+    await quiet.world.run("update tenants set billing_email = null where id = $1", quiet.tenant_id)
+    other = await quiet.world.open_shop(balance=40)
+    assert quiet.tenant_id < other.tenant_id
+    await quiet.world.run(
+        "update tenants set billing_email = 'other@bakery.example' where id = $1", other.tenant_id
+    )
+    await quiet.world.run(
+        "update credit_lots set effective_at = now() - interval '99 days',"
+        " expires_at = now() + interval '1 hour' where tenant_id = $1",
+        other.tenant_id,
+    )
+    assert await look(quiet, watch_expiries) == ["40 credits expire tomorrow"]
+    assert await look(quiet, watch_expiries) == []
 
 
 async def test_what_the_letters_say(quiet: Till):

@@ -4,6 +4,7 @@ import pytest
 
 from app.core.errors import ConflictError, NotFoundError, ProviderError, RefusedError
 from billing import plans
+from billing.payments.periods import roll_periods
 from billing.payments.subscriptions import Subscription, subscription_of
 from tests.payments.conftest import ADMIN, OWNER, Till
 
@@ -93,6 +94,10 @@ async def test_a_declined_upgrade_changes_nothing(till: Till):
         await till.checkout.change_plan(till.tenant_id, "max", OWNER)
     assert failed.value.status_code == 402
     assert await plan_of(till) == "pro"
+    assert await till.checkout.change_plan(till.tenant_id, "max", OWNER) == "now"
+    calls = [c for c in await till.outside.calls("stripe") if c["path"] == path]
+    keys = [c["headers"].get("idempotency-key") for c in calls if c["method"] == "POST"]
+    assert len(set(keys)) == len(keys) == 2, "a second try is not the declined one again"
 
 
 async def test_a_smaller_plan_waits_for_the_periods_end(till: Till):
@@ -116,6 +121,29 @@ async def test_a_subscription_that_ends_falls_back_to_a_plan_without_a_price(til
     assert await till.credits() == (500, 0, 0), "what was paid for stays until it expires"
     audit = "select action, actor_id from audit_log where tenant_id = $1 and action like 'plan%'"
     assert await till.world.all(audit, till.tenant_id) == []
+
+
+async def test_a_plan_that_is_no_longer_paid_is_not_given_away(till: Till):
+    await subscribed(till)
+    free = await till.world.column("select code from plans where price_minor = 0 and offered")
+    await till.world.run("update plans set offered = false where code = any($1)", free)
+    try:
+        await till.happens("customer.subscription.deleted")
+    finally:
+        await till.world.run("update plans set offered = true where code = any($1)", free)
+    for _ in range(2):
+        await till.world.run(
+            "update subscriptions set anchor_at = now() - interval '1 month',"
+            " period_start = now() - interval '1 month', period_end = now() where tenant_id = $1",
+            till.tenant_id,
+        )
+        await till.world.run(
+            "update credit_lots set source_ref = 'plan:pro:2020-01-01' where tenant_id = $1",
+            till.tenant_id,
+        )
+        async with till.db.system() as connection:
+            await roll_periods(connection)
+        assert await till.credits() == (500, 0, 0)
 
 
 async def test_a_refund_of_a_period_takes_its_credits(till: Till):

@@ -10,6 +10,7 @@ from tests.people.house import PASSWORD, House, device
 pytestmark = pytest.mark.anyio
 ADA = "ada@example.org"
 NEW = "nine quiet rivers, one hat"
+CHOSEN = "four slow trains by a lake"
 
 
 def form(**changes: str) -> SignUp:
@@ -48,16 +49,37 @@ async def test_a_known_address_gets_the_same_answer_and_another_mail(house: Hous
     assert "You have an account already" in (await house.mails(ADA))[-1].replace("\n", " ")
 
 
-async def test_an_unconfirmed_address_belongs_to_whoever_registers_last(house: House):
-    await house.accounts.register(form(password=NEW), device())
+@pytest.mark.parametrize("stranger_first", [True, False])
+async def test_an_address_that_two_register_gets_its_password_from_the_mailbox(
+    house: House, stranger_first: bool
+):
+    passwords = (NEW, PASSWORD) if stranger_first else (PASSWORD, NEW)
+    await house.accounts.register(form(password=passwords[0]), device())
     stale = await house.link(ADA)
-    await house.accounts.register(form(), device())
+    await house.accounts.register(form(password=passwords[1]), device())
     with pytest.raises(RefusedError, match="no longer valid"):
         await house.accounts.verify_email(stale, device())
-    await house.accounts.verify_email(await house.link(ADA), device())
-    await house.sign_in()
-    with pytest.raises(NotSignedInError):
-        await house.accounts.sign_in(ADA, NEW, device())
+    await house.accounts.resend_verification(ADA, device())
+    await house.accounts.reset_password(await house.link(ADA), CHOSEN, device())
+    await house.accounts.sign_in(ADA, CHOSEN, device())
+    for password in passwords:
+        with pytest.raises(NotSignedInError):
+            await house.accounts.sign_in(ADA, password, device())
+
+
+@pytest.mark.parametrize("way", ["change", "reset"])
+async def test_a_new_password_ends_a_change_of_address_under_way(house: House, way: str):
+    person = await house.signed_in()
+    await house.accounts.ask_new_email(person, "thief@example.org", device())
+    link = await house.link("thief@example.org")
+    if way == "change":
+        await house.accounts.change_password(person, PASSWORD, NEW, device())
+    else:
+        await house.accounts.ask_reset(ADA, device())
+        await house.accounts.reset_password(await house.link(ADA), NEW, device())
+    with pytest.raises(RefusedError, match="no longer valid"):
+        await house.accounts.change_email(link, device())
+    await house.accounts.sign_in(ADA, NEW, device())
 
 
 @pytest.mark.parametrize("purpose", ["verify", "reset"])

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from app.core.errors import ForbiddenError, NotFoundError, RefusedError
-from tenants.access import IMPERSONATION, Permission
+from tenants.access import IMPERSONATION, Permission, Role
 from tenants.deny_list import Denied, DenyList, entry
 from tenants.login_sessions import SignedIn
 from tenants.service import Actor
@@ -61,6 +61,14 @@ async def test_acting_for_a_business_is_told_to_it(house: House):
     await house.admins.stop_impersonating(admin, device())
     after = await house.refreshed(admin)
     assert (after.impersonating, after.tenant_id) == (False, None)
+
+
+async def test_choosing_a_business_of_ones_own_ends_acting(house: House):
+    owner, admin = await acting(house)
+    await house.invitations.invite(owner, admin.email, Role.AGENT, device())
+    await house.invitations.accept(admin, await house.link(admin.email), device())
+    after = await house.refreshed(admin)
+    assert (after.impersonating, after.role) == (False, Role.AGENT)
 
 
 async def test_acting_shows_no_secret_and_takes_nothing_away(house: House):

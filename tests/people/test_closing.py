@@ -77,6 +77,55 @@ async def test_everything_goes_but_the_books(house: House):
         assert left["n"] >= 1, table
 
 
+async def test_who_paid_is_forgotten_and_what_was_paid_is_not(house: House):
+    shop, other, owner = await busy(house)
+    for tenant in (shop, other):
+        await house.execute(
+            "insert into billing_profiles (tenant_id, customer_ref, legal_name, address, tax_id)"
+            " values (:t, :r, 'Payer Ltd', 'Payer Street 1', 'DE123')",
+            t=tenant.tenant_id,
+            r=f"cus_{tenant.tenant_id}",
+        )
+        await house.execute(
+            "insert into payments (tenant_id, id, kind, state, package_code, price_minor,"
+            " amount_minor, currency, invoice_number, invoice_url, receipt_url, billed_name,"
+            " billed_address, billed_country, billed_tax_id, paid_at, created_by)"
+            " values (:t, gen_random_uuid(), 'subscription', 'paid', 'c', 2000, 2000, 'EUR', 'A-1',"
+            " 'https://pay.example/Payer', 'https://pay.example/Payer', 'Payer Ltd',"
+            " 'Payer Street 1', 'DE', 'DE123', now(), 'test')",
+            t=tenant.tenant_id,
+        )
+    await house.execute(
+        "update tenants set billing_email = 'Payer@example.org' where id = :t", t=shop.tenant_id
+    )
+    await Closing(house.accounts).close(owner, device())
+    await house.age("tenants", 30 * 86400 + 1)
+    await erased(house)
+    profiles = await house.rows("select tenant_id from billing_profiles")
+    assert [row["tenant_id"] for row in profiles] == [other.tenant_id]
+    (paid,) = await house.rows("select * from payments where tenant_id = :t", t=shop.tenant_id)
+    assert (paid["amount_minor"], paid["invoice_number"]) == (2000, "A-1")
+    (tenant,) = await house.rows("select * from tenants where id = :t", t=shop.tenant_id)
+    for trace in ("Payer", "DE123"):
+        assert trace not in f"{paid} {tenant}"
+    (kept,) = await house.rows("select * from payments where tenant_id = :t", t=other.tenant_id)
+    assert kept["billed_name"] == "Payer Ltd"
+
+
+async def test_a_business_that_is_charged_for_cancels_first(house: House):
+    shop, _, owner = await busy(house)
+    await house.execute(
+        "insert into subscriptions (tenant_id, plan_code, anchor_at, period_start, period_end,"
+        " provider_ref) select id, plan_code, now(), now(), now() + interval '1 month', 'sub_1'"
+        " from tenants where id = :t",
+        t=shop.tenant_id,
+    )
+    with pytest.raises(ConflictError, match="Cancel it under Billing"):
+        await Closing(house.accounts).close(owner, device())
+    await house.execute("update subscriptions set cancels_at_period_end = true")
+    await Closing(house.accounts).close(owner, device())
+
+
 async def test_an_erasure_may_be_cut_into_many_steps(house: House):
     shop, _, owner = await busy(house)
     await Closing(house.accounts).close(owner, device())

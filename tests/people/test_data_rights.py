@@ -119,6 +119,22 @@ async def test_an_event_that_waits_is_erased_with_its_person(bench: Bench):
     assert "erased" in await bench.column("select outcome from inbox_keys")
 
 
+async def test_a_short_address_does_not_take_the_events_of_others(bench: Bench):
+    shop = await talked(bench)
+    contact_id = await contact_of(bench, NUMBER)
+    await bench.column(
+        "insert into contact_addresses (tenant_id, id, contact_id, kind, address)"
+        f" values ('{shop.tenant_id}', gen_random_uuid(), '{contact_id}', 'lid', '0@lid')"
+        " returning 1"
+    )
+    await bench.receive(shop, "message", events.message(f"{OTHER}@c.us", "this one must stay"))
+    await erase(bench, shop, contact_id)
+    await bench.drain()
+    dumped = await dump(bench.database.superuser_url)
+    assert "this one must stay" in dumped
+    assert NUMBER not in dumped
+
+
 async def test_nothing_is_erased_under_a_reply_that_is_being_written(bench: Bench):
     shop = await talked(bench)
     await bench.write(shop, NUMBER, "and?")

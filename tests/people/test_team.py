@@ -59,6 +59,16 @@ async def test_a_business_form_says_what_is_wrong(
         await house.businesses.create(owner, new_business(**{"slug": "other", **change}), device())
 
 
+async def test_a_new_business_is_never_given_a_plan_with_a_price(house: House):
+    owner = await house.owner()
+    await house.execute("update plans set price_minor = price_minor + 100")
+    try:
+        with pytest.raises(RefusedError, match="plan"):
+            await house.businesses.create(owner, new_business("other"), device())
+    finally:
+        await house.execute("update plans set price_minor = price_minor - 100")
+
+
 async def test_an_invitation_from_mail_to_membership(house: House):
     owner = await house.owner()
     await house.invitations.invite(owner, "Bob@example.org ", Role.AGENT, device())
@@ -115,6 +125,30 @@ async def test_managers_invite_agents_and_agents_nobody(house: House):
         await house.team.remove(manager, owner.user_id, device())
     await house.team.remove(manager, agent.user_id, device())
     assert (await house.refreshed(agent)).tenant_id is None
+
+
+async def test_two_clicks_at_once_leave_one_invitation(house: House):
+    owner = await house.owner()
+    invite = house.invitations.invite
+    await asyncio.gather(
+        *(invite(owner, "mia@example.org", Role.AGENT, device()) for _ in range(2))
+    )
+    assert len(await house.invitations.open(owner)) == 1
+
+
+@pytest.mark.parametrize("end", ["removed", "manager", "agent"])
+async def test_who_loses_rights_leaves_no_open_invitation_behind(house: House, end: str):
+    owner = await house.owner()
+    other = await house.join(owner, "mia@example.org", Role.OWNER)
+    await house.invitations.invite(other, "back@example.org", Role.OWNER, device())
+    await house.invitations.invite(other, "help@example.org", Role.AGENT, device())
+    await house.invitations.invite(owner, "kept@example.org", Role.OWNER, device())
+    if end == "removed":
+        await house.team.remove(owner, other.user_id, device())
+    else:
+        await house.team.change_role(owner, other.user_id, Role(end), device())
+    left = {i.email.partition("@")[0] for i in await house.invitations.open(owner)}
+    assert left == ({"kept", "help"} if end == "manager" else {"kept"})
 
 
 async def test_the_last_owner_stays(house: House):

@@ -86,6 +86,29 @@ async def test_stopping_gives_running_turns_back(bench: Bench):
     assert await bench.balance(shop) == (99, 0, 1)
 
 
+async def test_a_turn_whose_lease_ran_out_here_runs_once(bench: Bench):
+    shop = await bench.business()
+    bench.with_timings(sweep_s=60)
+    asked = await stuck_model(bench)
+    runner = TurnRunner(bench.engine())
+    await bench.write(shop, PHONE, "hello")
+    runner.start()
+    try:
+        await asyncio.wait_for(asked.wait(), 10)
+        await bench.age(70)
+        runner.kick()
+        await until(lambda: _done(bench, shop, 1), "the turn is done")
+        await until(_no_turn_runs, "the old lease's task has ended")
+    finally:
+        await runner.stop(0.1)
+    assert bench.sender.texts() == ["hello"]
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def _no_turn_runs() -> bool:
+    return not any(task.get_name().startswith("turn.") for task in asyncio.all_tasks())
+
+
 async def test_stopping_lets_a_turn_end_that_is_nearly_done(bench: Bench):
     shop = await bench.business()
     bench.sender.pause = asyncio.Event()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.messaging.turns import due
 from tests.engine.bench import Bench
 from tests.workers.conftest import until
 from workers.heartbeat import beat_for_ever, stop_beating
@@ -63,6 +64,20 @@ async def test_a_turn_that_became_due_is_rung_for_once(bench: Bench):
     await dispatcher._dispatch()
     assert bell.rung == ["reply"]
     assert await bench.turn_states(shop) == ["due"]
+
+
+async def test_many_that_become_due_together_are_rung_for_in_steps(bench: Bench, monkeypatch):
+    monkeypatch.setattr(due, "PROMOTED_MAX", 2)
+    shop = await bench.business()
+    bell = Bell()
+    dispatcher = scheduler(bench, bell)
+    for n in range(3):
+        await bench.write(shop, f"1555010{n}", "hello")
+    assert await dispatcher._dispatch() == 0.01
+    assert sorted(await bench.turn_states(shop)) == ["due", "due", "waiting"]
+    await dispatcher._dispatch()
+    assert await bench.turn_states(shop) == ["due"] * 3
+    assert bell.rung == ["reply", "reply"]
 
 
 async def test_the_next_look_is_planned_for_the_next_due_time(bench: Bench):

@@ -20,6 +20,7 @@ from app.messaging.charges import PROOF
 from billing.ledger import service
 from billing.ledger.schemas import PRIORITIES, Balance, Grant, GrantOutcome
 from billing.verify import Proof, tenant_ids, verify_tenant
+from tenants.service import Actor, record
 
 _tenant = click.option("--tenant", required=True, metavar="ID|SLUG", help="Whose credits.")
 _json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object.")
@@ -108,6 +109,39 @@ def verify(*, tenant: str | None, json_output: bool) -> int:
     proofs = in_system_scope(run, answer_within_s=None)
     click.echo(json.dumps(_as_json(proofs)) if json_output else "\n".join(map(_lines, proofs)))
     return ExitCode.DONE if all(proof.holds_true for proof in proofs) else ExitCode.WRONG
+
+
+@credits_group.command("unfreeze")
+@_tenant
+@click.option("--reason", required=True, help="What was found and mended, for the audit trail.")
+def unfreeze(*, tenant: str, reason: str) -> int:
+    """Let a tenant use its credits again that the nightly proof froze.
+
+    Only when everything is proved now; else what breaks a rule is named and nothing changes.
+    """
+
+    async def run(connection: AsyncConnection) -> Proof:
+        tenant_id = await find_tenant(connection, tenant)
+        proof = await verify_tenant(connection, tenant_id, invariants=PROOF)
+        if not proof.balance.frozen:
+            raise CommandError(ExitCode.WRONG, "The credits of this tenant are not frozen.")
+        if proof.holds_true:
+            await service.freeze(connection, tenant_id, None)
+            await record(
+                connection,
+                tenant_id,
+                Actor("operator", getpass.getuser()),
+                action="credits.unfreeze",
+                subject=str(tenant_id),
+                reason=reason,
+            )
+        return proof
+
+    proof = in_system_scope(run, answer_within_s=None)
+    if not proof.holds_true:
+        raise CommandError(ExitCode.WRONG, f"Still frozen. {_lines(proof)}")
+    click.echo("Proved. The credits can be used again.")
+    return ExitCode.DONE
 
 
 def _amounts(balance: Balance) -> dict[str, str]:

@@ -4,7 +4,7 @@ Each is one transaction for the parts of a tenant that stand at the same point. 
 locked in the order conversations → parts → turns → wallet, each kind in the order of ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,42 +18,50 @@ from app.messaging import conversations
 from app.messaging.sends.settling import Acceptance, accept_parts
 from app.messaging.states import Disposition, HandoverReason, PartState, TurnState
 from app.messaging.turns.batches import BUSY, Outcome
-from app.messaging.turns.ending import Ending, end_turn
-from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
+from app.messaging.turns.ending import Ending, end_turns
+from app.messaging.turns.model import ClaimedTurn, Engine, Lease, LeaseLostError
 
-# An attempt, its part and its turn change together, and only for the holder of the lease.
+# An attempt, its part and its turn change together, and only for the holder of the lease. Of a
+# part that people overtook nothing changes but its locks: its turn is ended behind this.
 _ATTEMPT = text(
     """
-    with wanted as (
-        select t.id, p.id as part_id, r.idempotent
+    with told as (
+        select p.id as part_id, r.turn_id, r.epoch, r.idempotent, r.overtaken
         from jsonb_to_recordset(cast(:rows as jsonb))
-            as r(turn_id uuid, epoch int, part_id uuid, idempotent boolean)
+            as r(turn_id uuid, epoch int, part_id uuid, idempotent boolean, overtaken boolean)
+        join send_parts p on p.tenant_id = :tenant_id and p.id = r.part_id
+         and p.state in ('queued', 'sending')
+        order by p.id for no key update of p
+    ), wanted as (
+        select r.*
+        from told r
         join turns t on t.tenant_id = :tenant_id and t.id = r.turn_id
          and t.lease_epoch = r.epoch and t.lease_owner = :owner
          and t.state in ('generated', 'sending')
-        join send_parts p on p.tenant_id = :tenant_id and p.id = r.part_id
-         and p.state in ('queued', 'sending')
-        order by t.id for no key update of p, t
+        order by t.id for no key update of t
     ), turn as (
         update turns t
         set state = 'sending', lease_until = now() + make_interval(secs => :lease_s)
-        from wanted w where t.tenant_id = :tenant_id and t.id = w.id
+        from wanted w
+        where t.tenant_id = :tenant_id and t.id = w.turn_id and not w.overtaken
     ), part as (
         update send_parts p
         set state = 'sending', started_at = coalesce(p.started_at, now()),
             attempts = p.attempts + 1, idempotent = w.idempotent
         from wanted w
-        where p.tenant_id = :tenant_id and p.id = w.part_id
+        where p.tenant_id = :tenant_id and p.id = w.part_id and not w.overtaken
         returning p.id, p.attempts
+    ), attempt as (
+        insert into send_attempts (tenant_id, id, part_id, attempt_no)
+        select :tenant_id, gen_random_uuid(), id, attempts from part
     )
-    insert into send_attempts (tenant_id, id, part_id, attempt_no)
-    select :tenant_id, gen_random_uuid(), id, attempts from part
-    returning part_id, attempt_no
+    select w.turn_id, w.epoch, coalesce(p.attempts, 0) as attempt_no
+    from wanted w left join part p on p.id = w.part_id
     """
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Attempt:
     """A part about to be sent; ``idempotent`` when WAHA honours our id for it."""
 
@@ -86,32 +94,29 @@ async def record_attempt(engine: Engine, turn: ClaimedTurn, part: Any, *, idempo
 async def _attempt_all(
     engine: Engine, tenant_id: UUID, attempts: Sequence[_Attempt]
 ) -> Sequence[Outcome[int]]:
-    outcomes: dict[UUID, Outcome[int]] = {}
     async with engine.database.tenant(tenant_id) as connection:
         owners = await conversations.lock_free(
             connection, tenant_id, [a.part.conversation_id for a in attempts]
         )
-        wanted: list[_Attempt] = []
-        for each in attempts:
-            owner = owners.get(each.part.conversation_id)
-            if owner is None:
-                outcomes[each.part.id] = BUSY
-            elif owner.taken_over and _is_first(each.part):
-                outcomes[each.part.id] = 0
-                ending = Ending(
-                    each.turn.id,
-                    TurnState.CANCELLED,
-                    Disposition.HUMAN_OWNED,
-                    HandoverReason.HUMAN_TAKEOVER.value,
-                )
-                await end_turn(connection, engine.settings, tenant_id, ending)
-            else:
-                wanted.append(each)
-        begun = await _begin(engine, connection, tenant_id, wanted)
+        free = {
+            each: owner.taken_over and _is_first(each.part)
+            for each in attempts
+            if (owner := owners.get(each.part.conversation_id)) is not None
+        }
+        begun = await _begin(engine, connection, tenant_id, free)
+        overtaken = [a.turn for a, over in free.items() if over and a.turn.lease in begun]
+        endings = [
+            Ending(
+                turn.id,
+                TurnState.CANCELLED,
+                Disposition.HUMAN_OWNED,
+                HandoverReason.HUMAN_TAKEOVER.value,
+            )
+            for turn in overtaken
+        ]
+        await end_turns(connection, engine.settings, tenant_id, endings)
         fault_point("send.before_attempt_commit")
-    for each in wanted:
-        outcomes[each.part.id] = begun.get(each.part.id) or LeaseLostError()
-    return [outcomes[a.part.id] for a in attempts]
+    return [begun.get(a.turn.lease, LeaseLostError()) if a in free else BUSY for a in attempts]
 
 
 def _is_first(part: Any) -> bool:
@@ -119,9 +124,15 @@ def _is_first(part: Any) -> bool:
 
 
 async def _begin(
-    engine: Engine, connection: AsyncConnection, tenant_id: UUID, attempts: Sequence[_Attempt]
-) -> dict[UUID, int]:
-    """Record attempts under the leases' epochs; return their numbers, by part."""
+    engine: Engine,
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    attempts: Mapping[_Attempt, bool],
+) -> dict[Lease, int]:
+    """Record attempts under the leases' epochs; return their numbers, of leases still ours.
+
+    Those with True were overtaken by people: their rows are locked, their number is 0.
+    """
     if not attempts:
         return {}
     timings = engine.settings.timings
@@ -131,8 +142,9 @@ async def _begin(
             "epoch": a.turn.epoch,
             "part_id": a.part.id,
             "idempotent": a.idempotent,
+            "overtaken": overtaken,
         }
-        for a in attempts
+        for a, overtaken in attempts.items()
     )
     values = {
         "tenant_id": tenant_id,
@@ -141,7 +153,7 @@ async def _begin(
         "lease_s": max(timings.lease_s, timings.send_timeout_s + 5),
     }
     begun = await connection.execute(_ATTEMPT, values)
-    return {row.part_id: row.attempt_no for row in begun}
+    return {(row.turn_id, row.epoch): row.attempt_no for row in begun}
 
 
 async def record_acceptance(

@@ -21,6 +21,9 @@ from app.core.db.away import is_away
 
 ITEMS_MAX = 64
 _AT_ONCE_MAX = 14
+# Who waits for a lock does so for as long as somebody else's transaction takes: the greater
+# part of the slots stays with batches that wait for nobody.
+_ALONE_MAX = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,6 +62,7 @@ class Batches:
     def __init__(self, *, items_max: int = ITEMS_MAX, at_once_max: int = _AT_ONCE_MAX) -> None:
         self._items_max = items_max
         self._slots = asyncio.Semaphore(at_once_max)
+        self._lonely = asyncio.Semaphore(_ALONE_MAX)
         self._waiting: dict[Hashable, list[_Waiting[Any, Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -106,10 +110,9 @@ class Batches:
         try:
             while waiting:
                 async with self._slots:
-                    batch = [w for w in waiting[: self._items_max] if not w.answer.done()]
+                    batch = waiting[: self._items_max]
                     del waiting[: self._items_max]
-                    if batch:
-                        await self._serve(step, carrier, scope, batch)
+                    await self._serve(step, carrier, scope, batch)
         finally:
             del self._waiting[key]
             for wish in waiting:
@@ -120,8 +123,11 @@ class Batches:
         step: Step[Any, Any, Any, Any],
         carrier: Any,
         scope: Any,
-        batch: Sequence[_Waiting[Any, Any]],
+        wishes: Sequence[_Waiting[Any, Any]],
     ) -> None:
+        batch = [w for w in wishes if not w.answer.done()]  # not for turns cancelled meanwhile
+        if not batch:
+            return
         try:
             outcomes = await step(carrier, scope, [w.item for w in batch])
         except asyncio.CancelledError:
@@ -145,7 +151,7 @@ class Batches:
     async def _alone(
         self, step: Step[Any, Any, Any, Any], carrier: Any, scope: Any, wish: _Waiting[Any, Any]
     ) -> None:
-        async with self._slots:
+        async with self._lonely, self._slots:
             await self._serve(step, carrier, scope, [wish])
 
 

@@ -28,12 +28,16 @@ _CLAIM = text(
         join tenant_queues seen on seen.tenant_id = q.tenant_id
         join tenants t on t.id = q.tenant_id
         join plans p on p.code = t.plan_code
-        where (exists (select 1 from turns w where w.tenant_id = q.tenant_id
-                         and w.state in ('waiting', 'due') and w.due_at <= now()
-                         and (q.blocked_until is null or q.blocked_until <= now()))
-            or exists (select 1 from turns x where x.tenant_id = q.tenant_id
-                         and x.state in ('claimed', 'held', 'generated', 'sending')
-                         and x.lease_until < now()))
+        -- The first in order, not EXISTS: beside a large backlog the planner takes any turn for
+        -- due, and reads the whole table for each tenant that has none.
+        where (((q.blocked_until is null or q.blocked_until <= now())
+                and (select w.due_at from turns w
+                     where w.tenant_id = q.tenant_id and w.state in ('waiting', 'due')
+                     order by w.due_at limit 1) <= now())
+            or (select x.lease_until from turns x
+                where x.tenant_id = q.tenant_id
+                  and x.state in ('claimed', 'held', 'generated', 'sending')
+                order by x.lease_until limit 1) < now())
           -- Tenants without room must not fill the list and hide those that have some.
           and p.max_inflight > (
               select count(*) from turns l

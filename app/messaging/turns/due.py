@@ -7,11 +7,14 @@ from sqlalchemy import text
 from app.core.db.engine import Database
 
 CHANNEL = "parley_turns"
+PROMOTED_MAX = 500
+"""Turns a step: their rows are locked and the bell is silent until it is committed."""
 
 _PROMOTE = text(
     """
     with ripe as (
         select tenant_id, id from turns where state = 'waiting' and due_at <= now()
+        order by due_at limit :turns_max
         for update skip locked  -- of a message that joins just now, which moves it anyway
     )
     update turns t set state = 'due' from ripe r
@@ -47,9 +50,12 @@ class Outlook:
 
 
 async def promote(database: Database) -> int:
-    """Close the waiting windows that ran out; return how many turns became due."""
+    """Close waiting windows that ran out, the oldest first; return how many turns became due.
+
+    ``PROMOTED_MAX`` at most: when as many became due, more may wait.
+    """
     async with database.system() as connection:
-        return len((await connection.execute(_PROMOTE)).all())
+        return len((await connection.execute(_PROMOTE, {"turns_max": PROMOTED_MAX})).all())
 
 
 async def outlook(database: Database) -> Outlook:

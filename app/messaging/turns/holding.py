@@ -20,7 +20,7 @@ from app.messaging.states import Disposition, TurnState
 from app.messaging.turns import queries
 from app.messaging.turns.batches import BUSY, Outcome
 from app.messaging.turns.ending import Ending, end_turn
-from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
+from app.messaging.turns.model import ClaimedTurn, Engine, Lease, LeaseLostError
 from app.messaging.turns.refusing import REFUSALS, refuse
 from billing import prices
 from billing.ledger.schemas import HoldOutcome, HoldRequest, HoldVerdict
@@ -44,7 +44,7 @@ async def hold(engine: Engine, turn: ClaimedTurn) -> Prepared | None:
 async def _hold_all(
     engine: Engine, tenant_id: UUID, turns: Sequence[ClaimedTurn]
 ) -> Sequence[Outcome[Prepared | None]]:
-    outcomes: dict[UUID, Outcome[Prepared | None]] = {}
+    outcomes: dict[Lease, Outcome[Prepared | None]] = {}
     async with engine.database.tenant(tenant_id) as connection:
         owners = await conversations.lock_free(
             connection, tenant_id, [t.conversation_id for t in turns]
@@ -53,22 +53,22 @@ async def _hold_all(
         mine = await _lock_turns(engine, connection, tenant_id, free)
         going_on: list[ClaimedTurn] = []
         for turn in free:
-            if turn.id not in mine:
-                outcomes[turn.id] = LeaseLostError()
-            elif stop := _stop_reason(owners[turn.conversation_id], mine[turn.id]):
+            if turn.lease not in mine:
+                outcomes[turn.lease] = LeaseLostError()
+            elif stop := _stop_reason(owners[turn.conversation_id], mine[turn.lease]):
                 await _cancel(engine, connection, turn, stop)
-                outcomes[turn.id] = None
+                outcomes[turn.lease] = None
             else:
                 going_on.append(turn)
         if going_on:
             outcomes.update(await _prepare_and_hold(engine, connection, tenant_id, going_on, mine))
         fault_point("hold.before_commit")
-    return [outcomes.get(turn.id, BUSY) for turn in turns]
+    return [outcomes.get(turn.lease, BUSY) for turn in turns]
 
 
 async def _lock_turns(
     engine: Engine, connection: AsyncConnection, tenant_id: UUID, turns: Sequence[ClaimedTurn]
-) -> Mapping[UUID, Any]:
+) -> Mapping[Lease, Any]:
     values = {
         "tenant_id": tenant_id,
         "ids": [t.id for t in turns],
@@ -76,7 +76,7 @@ async def _lock_turns(
         "owner": engine.owner,
         "answer_max_age_s": engine.settings.timings.answer_max_age_s,
     }
-    return {row.id: row for row in await connection.execute(queries.MINE, values)}
+    return {(row.id, row.epoch): row for row in await connection.execute(queries.MINE, values)}
 
 
 def _stop_reason(ownership: conversations.Ownership, mine: Any) -> Disposition | None:
@@ -104,15 +104,15 @@ async def _prepare_and_hold(
     connection: AsyncConnection,
     tenant_id: UUID,
     turns: Sequence[ClaimedTurn],
-    mine: Mapping[UUID, Any],
-) -> Mapping[UUID, Prepared | None]:
+    mine: Mapping[Lease, Any],
+) -> Mapping[Lease, Prepared | None]:
     questions = await _questions(connection, tenant_id, turns)
     prepared = await engine.answerer.prepare(connection, questions)
     wanted = dict(zip(turns, prepared, strict=True))
     refused = await _place_holds(engine, connection, tenant_id, wanted, mine)
     for turn, outcome in refused.items():
-        await refuse(engine, connection, turn, outcome, day_left_s=mine[turn.id].day_left_s)
-    return {turn.id: None if turn in refused else each for turn, each in wanted.items()}
+        await refuse(engine, connection, turn, outcome, day_left_s=mine[turn.lease].day_left_s)
+    return {turn.lease: None if turn in refused else each for turn, each in wanted.items()}
 
 
 async def _questions(
@@ -158,7 +158,7 @@ async def _place_holds(
     connection: AsyncConnection,
     tenant_id: UUID,
     wanted: Mapping[ClaimedTurn, Prepared],
-    mine: Mapping[UUID, Any],
+    mine: Mapping[Lease, Any],
 ) -> Mapping[ClaimedTurn, HoldOutcome]:
     """Hold the most that each reply can cost, in one call; return the turns refused, and why."""
     price = await prices.current(connection)
@@ -173,7 +173,7 @@ async def _place_holds(
         if not left:
             break
         asked = [
-            _request(turn, attempt, amounts[turn], price.id, mine[turn.id].contact_id)
+            _request(turn, attempt, amounts[turn], price.id, mine[turn.lease].contact_id)
             for turn in left
         ]
         outcomes = await hold_many(connection, asked)

@@ -1,6 +1,7 @@
 """A claimed turn, and the engine that carries what its steps need."""
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID
 
 from app.channels.port import Sender
@@ -10,6 +11,9 @@ from app.core.db.engine import Database
 from app.core.limits.types import Limiter
 from app.core.ports import Answerer
 from app.messaging.turns.batches import Batches
+
+Lease: TypeAlias = tuple[UUID, int]
+"""A turn's id and the epoch it was claimed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class ClaimedTurn:
     turn_burst: int
     send_per_min: int
     send_burst: int
+
+    @property
+    def lease(self) -> Lease:
+        """What our writes are fenced by. A turn of which a lease ran out may be here twice."""
+        return self.id, self.epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from sqlalchemy import text
 # Turns are locked in the order of their ids, so that two transactions never wait in a circle.
 MINE = text(
     """
-    select t.id, t.hold_id, t.supersedes, t.first_at,
+    select t.id, t.lease_epoch as epoch, t.hold_id, t.supersedes, t.first_at,
            extract(epoch from now() - (
                select max(m.sent_at) from messages m
                where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in'
@@ -92,7 +92,8 @@ GENERATED = text(
 )
 STILL_HELD = text(
     """
-    select t.id, t.hold_id, t.supersedes, c.amount_ucr, c.price_version_id,
+    select t.id, t.lease_epoch as epoch, t.hold_id, t.supersedes, c.amount_ucr,
+           c.price_version_id,
            exists (select 1 from messages m where m.tenant_id = t.tenant_id
                      and m.conversation_id = t.conversation_id and m.direction = 'in'
                      and m.disposition is null and m.turn_id is null) as newer

@@ -28,7 +28,7 @@ from app.messaging.states import Disposition, HandoverReason, TurnState
 from app.messaging.turns import queries
 from app.messaging.turns.batches import BUSY, Outcome
 from app.messaging.turns.ending import SUPERSEDES_MAX, Ending, end_turn
-from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
+from app.messaging.turns.model import ClaimedTurn, Engine, Lease, LeaseLostError
 from billing import prices
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ async def queue_reply(
 async def _queue_all(
     engine: Engine, tenant_id: UUID, answered: Sequence[_Answered]
 ) -> Sequence[Outcome[Parts]]:
-    outcomes: dict[UUID, Outcome[Parts]] = {}
+    outcomes: dict[Lease, Outcome[Parts]] = {}
     async with engine.database.tenant(tenant_id) as connection:
         owners = await conversations.lock_free(
             connection, tenant_id, [a.turn.conversation_id for a in answered]
@@ -70,29 +70,30 @@ async def _queue_all(
         wanted: list[_Answered] = []
         for each in free:
             turn = each.turn
-            if turn.id not in held:
-                outcomes[turn.id] = LeaseLostError()
-            elif ending := _ending(turn, owners[turn.conversation_id], held[turn.id]):
+            if turn.lease not in held:
+                outcomes[turn.lease] = LeaseLostError()
+            elif ending := _ending(turn, owners[turn.conversation_id], held[turn.lease]):
                 await end_turn(connection, engine.settings, tenant_id, ending)
-                outcomes[turn.id] = ()
+                outcomes[turn.lease] = ()
             else:
                 wanted.append(each)
         if wanted:
             outcomes.update(await _store(engine, connection, tenant_id, wanted, held))
         fault_point("reply.before_commit")
-    return [outcomes.get(a.turn.id, BUSY) for a in answered]
+    return [outcomes.get(a.turn.lease, BUSY) for a in answered]
 
 
 async def _lock_turns(
     engine: Engine, connection: AsyncConnection, tenant_id: UUID, answered: Sequence[_Answered]
-) -> dict[UUID, Any]:
+) -> dict[Lease, Any]:
     values = {
         "tenant_id": tenant_id,
         "ids": [a.turn.id for a in answered],
         "epochs": [a.turn.epoch for a in answered],
         "owner": engine.owner,
     }
-    return {row.id: row for row in await connection.execute(queries.STILL_HELD, values)}
+    rows = await connection.execute(queries.STILL_HELD, values)
+    return {(row.id, row.epoch): row for row in rows}
 
 
 def _ending(turn: ClaimedTurn, owner: conversations.Ownership, held: Any) -> Ending | None:
@@ -110,20 +111,20 @@ async def _store(
     connection: AsyncConnection,
     tenant_id: UUID,
     answered: Sequence[_Answered],
-    held: dict[UUID, Any],
-) -> dict[UUID, Parts]:
+    held: dict[Lease, Any],
+) -> dict[Lease, Parts]:
     """Store answers and queue what is to be said; return the parts by turn."""
     # The version that the hold was made under, whatever is in force by now.
-    named = {held[each.turn.id].price_version_id for each in answered}
+    named = {held[each.turn.lease].price_version_id for each in answered}
     versions = {each: await prices.by_id(connection, each) for each in named}
-    price_of = {a.turn.id: versions[held[a.turn.id].price_version_id] for a in answered}
+    price_of = {a.turn.id: versions[held[a.turn.lease].price_version_id] for a in answered}
     rows = as_rows(_generated(each, price_of[each.turn.id]) for each in answered)
     await connection.execute(queries.GENERATED, {"tenant_id": tenant_id, "rows": rows})
     outgoing: dict[ClaimedTurn, Outgoing] = {}
     silent: list[ClaimedTurn] = []
     for each in answered:
         if each.answer.handover_reason is None:
-            outgoing[each.turn] = _charged(each, price_of[each.turn.id], held[each.turn.id])
+            outgoing[each.turn] = _charged(each, price_of[each.turn.id], held[each.turn.lease])
         elif words := await _hand_over(connection, each):
             outgoing[each.turn] = Outgoing(words)
         else:
@@ -134,7 +135,7 @@ async def _store(
     for turn in silent:
         ending = Ending(turn.id, TurnState.DONE, Disposition.HANDED_OFF, "handed_off")
         await end_turn(connection, engine.settings, tenant_id, ending)
-    return {each.turn.id: parts.get(each.turn.id, ()) for each in answered}
+    return {each.turn.lease: parts.get(each.turn.id, ()) for each in answered}
 
 
 def _charged(each: _Answered, price: prices.PriceVersion, held: Any) -> Outgoing:
