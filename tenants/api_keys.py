@@ -15,6 +15,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
 from app.core.db.engine import Database
@@ -110,6 +111,34 @@ class ApiCaller:
             raise ForbiddenError(f"The API key lacks the scope {scope!r}. Make a key that has it.")
 
 
+async def insert(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    key: tuple[str, str],
+    *,
+    name: str,
+    scopes: list[str],
+    days: int | None,
+    created_by: UUID,
+) -> UUID:
+    """Store a key, given as its public id and its secret; return the row's id."""
+    key_id = ids.uuid7()
+    await connection.execute(
+        _INSERT,
+        {
+            "tenant_id": tenant_id,
+            "id": key_id,
+            "public_id": key[0],
+            "name": name,
+            "secret_hash": hash_secret(key[1]),
+            "scopes": scopes,
+            "created_by": created_by,
+            "days": days,
+        },
+    )
+    return key_id
+
+
 class ApiKeys:
     """Makes, lists, revokes and checks API keys."""
 
@@ -141,19 +170,15 @@ class ApiKeys:
             count = await connection.scalar(_COUNT, {"tenant_id": tenant_id})
             if int(count or 0) >= KEYS_MAX:
                 raise RefusedError(f"There may be at most {KEYS_MAX} keys; revoke one.")
-            key_id, made = ids.uuid7(), new_key()
-            await connection.execute(
-                _INSERT,
-                {
-                    "tenant_id": tenant_id,
-                    "id": key_id,
-                    "public_id": made[0],
-                    "name": name,
-                    "secret_hash": hash_secret(made[1]),
-                    "scopes": chosen,
-                    "created_by": person.user_id,
-                    "days": days,
-                },
+            made = new_key()
+            key_id = await insert(
+                connection,
+                tenant_id,
+                made,
+                name=name,
+                scopes=chosen,
+                days=days,
+                created_by=person.user_id,
             )
             await service.record(
                 connection,

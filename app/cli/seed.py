@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.cli import demo_business as demo
+from app.cli import demo_people
 from app.cli.local.demo_tenant import DemoTenant
 from app.core import ids
 from app.core.config import Settings
@@ -66,6 +67,7 @@ async def seed_demo(settings: Settings) -> DemoTenant:
             if row is None:
                 await _make(connection, settings)
                 row = (await connection.execute(_FIND, {"slug": demo.SLUG})).one()
+            await demo_people.make(connection, settings, row.tenant_id)
             return _describe(row, settings)
     finally:
         await database.close()
@@ -166,4 +168,9 @@ def _describe(row: Any, settings: Settings) -> DemoTenant:
         hook_per_min=settings.limits.hook_per_min,
         hook_burst=settings.limits.hook_burst,
         sample_questions=demo.SAMPLE_QUESTIONS,
+        api_key=demo_people.api_key(settings),
+        logins={
+            role: (login.email, login.password)
+            for role, login in demo_people.logins(settings).items()
+        },
     )

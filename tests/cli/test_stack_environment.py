@@ -40,6 +40,8 @@ TENANT = DemoTenant(
     turn_burst=600,
     hook_per_min=1200,
     hook_burst=300,
+    api_key="pk_live_demo",
+    logins={"owner": ("owner@example.org", "words")},
 )
 
 
@@ -116,6 +118,8 @@ def test_the_run_file_has_the_promised_keys() -> None:
     assert description["debounce"] == {"idle_s": 1, "cap_s": 10}
     assert description["limits"]["hook"] == {"per_min": 1200, "burst": 300}
     assert description["limits"]["hook_bad"] == {"per_min": 60, "burst": 60}
-    assert description["logins"] == {"owner": None, "agent": None, "admin": None}
+    assert description["api_key"] == "pk_live_demo"
+    owner = {"email": "owner@example.org", "password": "words"}
+    assert description["logins"] == {"owner": owner, "agent": None, "admin": None}
     assert description["pids"]["api"] == 5
     assert set(description["logs"]) == set(description["pids"])

@@ -9,6 +9,8 @@ def banner(stack: LocalStack) -> str:
     rows = [
         ("Phone", f"{simulator}/", "write as a customer"),
         ("Mailbox", f"{simulator}/mail", "what Parley sends by mail"),
+        ("Dashboard", f"{stack.addresses.api_url}/", "what a business sees"),
+        *_logins(stack),
         ("API health", f"{stack.addresses.api_url}/api/health", ""),
         ("Business", stack.tenant.name, f"tenant {stack.tenant.tenant_id}"),
         ("Model", _model(stack), ""),
@@ -23,6 +25,13 @@ def banner(stack: LocalStack) -> str:
     ]
     rule = "─" * max(len(line) for line in ["  Parley is running", *lines])
     return "\n".join(["", rule, "  Parley is running", rule, *lines, rule, ""])
+
+
+def _logins(stack: LocalStack) -> list[tuple[str, str, str]]:
+    return [
+        (f"… as {role}", email, f"password {password}")
+        for role, (email, password) in stack.tenant.logins.items()
+    ]
 
 
 def _model(stack: LocalStack) -> str:

@@ -14,7 +14,7 @@ class DemoTenant:
     """Ids, keys and limits of the seeded demo business.
 
     `waha_number` is the paired number in digits, `sample_questions` what the opening conversation
-    asks; durations in seconds, rates per minute.
+    asks; durations in seconds, rates per minute. `logins` are address and password by role.
     """
 
     tenant_id: str
@@ -30,6 +30,8 @@ class DemoTenant:
     hook_per_min: int
     hook_burst: int
     sample_questions: tuple[str, ...] = ("Hi! Are you open on Sunday?",)
+    api_key: str | None = field(default=None, repr=False)
+    logins: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
 
 def seed(environment: Mapping[str, str]) -> DemoTenant:

@@ -38,7 +38,7 @@ def run_description(
         "waha_number": tenant.waha_number,
         "webhook_secret": tenant.webhook_secret,
         "shared_webhook_secret": environment["WAHA_WEBHOOK_SECRET"],
-        "api_key": None,
+        "api_key": tenant.api_key,
         "twilio": dict.fromkeys(TWILIO_FIELDS),
         "debounce": {"idle_s": tenant.idle_s, "cap_s": tenant.cap_s},
         "limits": {
@@ -46,7 +46,12 @@ def run_description(
             "turn": {"per_min": tenant.turn_per_min, "burst": tenant.turn_burst},
             "hook_bad": {"per_min": limits.hook_bad_per_min, "burst": limits.hook_bad_burst},
         },
-        "logins": dict.fromkeys(LOGINS),
+        "logins": {
+            role: dict(zip(("email", "password"), tenant.logins[role], strict=True))
+            if role in tenant.logins
+            else None
+            for role in LOGINS
+        },
         "pids": {name: pids.get(name) for name in PROCESSES},
         "logs": {name: str(logs[name]) if name in logs else None for name in PROCESSES},
     }
