@@ -14,6 +14,8 @@ THEMES = ("light", "dark")
 PASSWORD = "a quiet harbour at dawn"
 # A theme changes colours and nothing else: the second one is asked for contrast alone.
 _RULES = {"light": None, "dark": ["color-contrast"]}
+# Colours that fade from one theme to the next are no page's contrast.
+_STILL = "*, ::before, ::after { transition: none !important; animation: none !important }"
 _VIOLATIONS = """
 async (rules) => (await axe.run(rules ? { runOnly: { type: "rule", values: rules } } : {}))
   .violations.map((v) => `${v.impact} ${v.id}: ${v.nodes[0].html.slice(0, 160)}`)
@@ -100,6 +102,7 @@ class Visitor:
     def examine(self, name: str) -> None:
         """Look at the present page in each size and theme: axe, overflow; keep a picture."""
         self._shots.mkdir(parents=True, exist_ok=True)
+        self.page.add_style_tag(content=_STILL)
         for width, height in SIZES.items():
             self.page.set_viewport_size({"width": width, "height": height})
             overflow = self.page.evaluate("document.documentElement.scrollWidth")
@@ -110,7 +113,7 @@ class Visitor:
                 path = self._shots / f"{name}-{width}-{theme}.png"
                 self.page.screenshot(path=path, full_page=True)
                 found = self.page.evaluate(_VIOLATIONS, _RULES[theme])
-                assert found == [], f"{name}, {width} px, {theme}"
+                assert found == [], f"{name}, {width} px, {theme}: {found}"
 
     def _hear(self, message: ConsoleMessage) -> None:
         # A refused form is answered with its status, and Chromium reports each of them.
