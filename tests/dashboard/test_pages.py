@@ -159,6 +159,25 @@ async def test_the_audit_trail(owner: Browsing):
     assert (await owner.get("/settings/audit?since=soon")).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("outcome", "findings", "words"),
+    [
+        ("proved", "[]", "recomputed from 12 ledger entries"),
+        ("broken", '[{"rule": "journal"}]', "found a difference"),
+    ],
+)
+async def test_home_tells_the_last_proof_of_the_credits(
+    world: World, owner: Browsing, outcome: str, findings: str, words: str
+):
+    await world.run("delete from ledger_proofs")
+    await world.run(
+        "insert into ledger_proofs (tenant_id, night, outcome, figures, findings)"
+        f" select id, current_date, '{outcome}', '{{\"entries\": 12}}', '{findings}' from tenants"
+    )
+    home = await owner.get("/home")
+    assert words in home.text
+
+
 async def test_inviting_and_changing_the_business(world: World, owner: Browsing):
     email = f"{uuid4().hex[:8]}@example.org"
     sent = await owner.send(

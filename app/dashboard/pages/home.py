@@ -14,6 +14,7 @@ from app.dashboard.pages.public import TERMS_VERSION
 from app.dashboard.refusals import Refusals, refused
 from app.dashboard.render import page
 from app.dashboard.visit import Visit
+from billing import proofs
 from tenants import login_sessions
 from tenants.access import Permission, may
 from tenants.businesses import NewBusiness
@@ -38,12 +39,14 @@ def routes(desk: Desk) -> list[Any]:
         if someone.tenant_id is None:
             places = await services.businesses.of_person(someone.user_id)
             return go("/businesses" if places else "/businesses/new")
-        balance = None
+        balance, proofs_told = None, []
         if someone.role is None or may(someone.role, Permission.READ_CREDITS):
             async with services.database.tenant(someone.tenant_id) as connection:
                 found = await connection.execute(_BALANCE, {"tenant_id": someone.tenant_id})
                 balance = found.one_or_none()
-        return page(visit, "home.html", balance=balance, **await _steps(desk, request))
+                proofs_told = await proofs.of_tenant(connection, someone.tenant_id, rows_max=1)
+        proof = next(iter(proofs_told), None)
+        return page(visit, "home.html", balance=balance, proof=proof, **await _steps(desk, request))
 
     @get("/businesses")
     async def businesses(request: AnyRequest) -> Response[Any]:
