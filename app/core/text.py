@@ -8,4 +8,7 @@ REPLACEMENT = "\ufffd"
 
 def storable(text: str, *, chars_max: int = 65_536) -> str:
     """Cut text to a length and replace NUL and lone surrogates, which PostgreSQL refuses."""
-    return _UNSTORABLE.sub(REPLACEMENT, text[:chars_max])
+    text = text[:chars_max]
+    if text.isascii() and "\0" not in text:
+        return text
+    return _UNSTORABLE.sub(REPLACEMENT, text)

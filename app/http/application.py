@@ -13,6 +13,8 @@ from typing import Any
 
 from litestar import Litestar
 
+from app.http.replies import DirectDoor
+
 Door = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -22,6 +24,7 @@ class Application(Litestar):
     Args:
         find_door: the ASGI application behind a path, None where the framework is to answer.
             A door answers everything itself, its own errors included.
+        find_direct: the door that may be asked before ASGI (``app/http/direct.py``), by target.
         pages: the application that answers every path whose first segment is no route's of ours.
         options: Litestar's own.
     """
@@ -30,11 +33,13 @@ class Application(Litestar):
         self,
         *,
         find_door: Callable[[str], Door | None],
+        find_direct: Callable[[bytes], DirectDoor | None] | None = None,
         pages: Door | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self._find_door = find_door
+        self.find_direct = find_direct
         self.pages = pages
         self._segments = {route.path.split("/", 2)[1] for route in self.routes}
 

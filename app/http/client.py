@@ -1,7 +1,7 @@
 """Who is calling: the client's address and request id, believed only from trusted proxies."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -45,8 +45,16 @@ def client_address(scope: Any, trusted: Sequence[Network]) -> str:
 
 def request_id(scope: Any, trusted: Sequence[Network]) -> str:
     """Return the request's id: a new one, or a trusted proxy's ``X-Request-Id``."""
-    if trusted and (peer := scope.get("client")) and _is_trusted(peer[0], trusted):
-        given = header(scope, b"x-request-id")
+    named = first_headers(scope) if trusted else {}
+    return request_id_of(scope.get("client"), named, trusted)
+
+
+def request_id_of(
+    peer: tuple[str, int] | None, headers: Mapping[bytes, bytes], trusted: Sequence[Network]
+) -> str:
+    """``request_id`` of headers by their lower-case names."""
+    if trusted and peer and _is_trusted(peer[0], trusted):
+        given = headers.get(b"x-request-id")
         if given and _REQUEST_ID.fullmatch(text := given.decode("latin-1")):
             return text
     return ids.request_id()

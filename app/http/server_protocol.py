@@ -46,6 +46,11 @@ class GatheringTransport:
         if self._size > _GATHERED_BYTES_MAX:
             self._flush()
 
+    def write_whole(self, data: bytes) -> None:
+        """Write what has no other parts: at once, behind what is kept."""
+        self._flush()
+        self._transport.write(data)
+
     def close(self) -> None:
         """Write what is left, then close."""
         self._flush()

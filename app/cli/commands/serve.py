@@ -12,7 +12,7 @@ import uvicorn
 
 from app.cli.signals import leave_on_signals
 from app.core.stopping import end_within
-from app.http.server_protocol import GatheringProtocol
+from app.http.direct import DirectProtocol
 
 APP = "app.asgi:app"
 BACKLOG = 2048
@@ -89,7 +89,7 @@ def configuration(host: str, port: int, app: str = APP) -> uvicorn.Config:
         host=host,
         port=port,
         loop="uvloop",
-        http=GatheringProtocol,
+        http=DirectProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from app.http.replies import Reply
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -21,15 +23,13 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
         super().__init__(code)
 
 
-async def accept(send: Any, outcome: str, request_id: str) -> None:
+def accepted(outcome: str, request_id: str) -> Reply:
     """Answer 200: the event is durable, or nothing is to be done about it."""
     content = _encode({"status": outcome, "requestId": request_id})
-    headers = _headers(b"application/json", content, request_id)
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    return Reply(200, _headers(b"application/json", content, request_id), content)
 
 
-async def refuse(send: Any, refused: Refused, request_id: str) -> None:
+def problem(refused: Refused, request_id: str) -> Reply:
     """Answer with a problem document."""
     content = _encode(
         {
@@ -44,8 +44,13 @@ async def refuse(send: Any, refused: Refused, request_id: str) -> None:
     headers = _headers(b"application/problem+json", content, request_id)
     headers.append((b"cache-control", b"no-store"))
     headers += [(k.lower().encode(), v.encode()) for k, v in refused.headers.items()]
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    return Reply(refused.status, headers, content)
+
+
+async def send_reply(send: Any, reply: Reply) -> None:
+    """Send an answer by ASGI."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.content})
 
 
 def _headers(kind: bytes, content: bytes, request_id: str) -> list[tuple[bytes, bytes]]:

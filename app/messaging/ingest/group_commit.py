@@ -17,7 +17,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -56,10 +56,15 @@ class Receipt:
 _FRESH, _KNOWN = Receipt(fresh=True), Receipt(fresh=False)
 
 
+# Called once, from the loop's own turn, with what became of a delivery.
+Settle = Callable[[Receipt | Exception], None]
+
+
 @dataclass(slots=True)
 class _Waiting:
     delivery: Delivery
-    receipt: "asyncio.Future[Receipt]"
+    settle: Settle
+    settled: bool = False
 
 
 class GroupCommit:
@@ -87,18 +92,34 @@ class GroupCommit:
         Raises:
             UnavailableError: it is not durable: PostgreSQL is away or too much waits.
         """
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+
+        def settle(found: Receipt | Exception) -> None:
+            if receipt.done():  # whoever asked has gone; the row is durable all the same
+                return
+            if isinstance(found, Exception):
+                receipt.set_exception(found)
+            else:
+                receipt.set_result(found)
+
+        self.enqueue(delivery, settle)
+        return await receipt
+
+    def enqueue(self, delivery: Delivery, settle: Settle) -> None:
+        """``submit`` for who cannot wait: ``settle`` is called once, later.
+
+        Raises:
+            UnavailableError: nothing more can wait; ``settle`` will not be called.
+        """
         if self._closing:
             raise UnavailableError("the process is stopping", retry_after_s=1)
         if len(self._waiting) >= WAITING_MAX:
             raise UnavailableError("too many webhooks wait for the database", retry_after_s=1)
-        loop = asyncio.get_running_loop()
-        entry = _Waiting(delivery, loop.create_future())
-        self._waiting.append(entry)
+        self._waiting.append(_Waiting(delivery, settle))
         if not self._departing:
             self._departing = True
             # Behind the requests that this turn of the loop has already read.
-            loop.call_soon(self._depart)
-        return await entry.receipt
+            asyncio.get_running_loop().call_soon(self._depart)
 
     async def close(self) -> None:
         """Commit what waits, then stop."""
@@ -137,7 +158,7 @@ class GroupCommit:
             self._idle.append(connection)
 
     async def _flush(self, batch: Sequence[_Waiting], connection: StandingConnection) -> None:
-        admitted = await self._admit([w for w in batch if not w.receipt.done()])
+        admitted = await self._admit(batch)
         if not admitted:
             return
         INGEST_BATCH.observe(len(admitted))
@@ -212,9 +233,10 @@ def _policy(default: Policy, per_min: int | None, burst: int | None) -> Policy:
     return for_plan(default, limit=per_min, burst=burst) if per_min else default
 
 
-def _answer(entry: _Waiting, receipt: Receipt) -> None:
-    if not entry.receipt.done():
-        entry.receipt.set_result(receipt)
+def _answer(entry: _Waiting, found: Receipt | Exception) -> None:
+    if not entry.settled:
+        entry.settled = True
+        entry.settle(found)
 
 
 def _tell_stored(batch: Sequence[_Waiting], fresh: set[int]) -> None:
@@ -222,10 +244,10 @@ def _tell_stored(batch: Sequence[_Waiting], fresh: set[int]) -> None:
         Line(
             entry.delivery.request_id,
             entry.delivery.tenant_id,
-            {
-                "outcome": "accepted" if n in fresh else "duplicate",
-                "channelId": entry.delivery.channel_id,
-            },
+            (
+                ("outcome", "accepted" if n in fresh else "duplicate"),
+                ("channelId", entry.delivery.channel_id),
+            ),
         )
         for n, entry in enumerate(batch)
     ]
@@ -233,19 +255,15 @@ def _tell_stored(batch: Sequence[_Waiting], fresh: set[int]) -> None:
 
 
 def _refuse(entry: _Waiting, error: Exception) -> None:
-    if not entry.receipt.done():
-        entry.receipt.set_exception(UnavailableError("the event could not be stored"))
-        kind = type(error.__cause__ or error).__name__
-        log.error("an event could not be stored", extra={"errorType": kind})
+    _answer(entry, UnavailableError("the event could not be stored"))
+    kind = type(error.__cause__ or error).__name__
+    log.error("an event could not be stored", extra={"errorType": kind})
 
 
 def _fail(batch: Sequence[_Waiting], error: BaseException) -> None:
     known = error if isinstance(error, UnavailableError) else None
     for entry in batch:
-        if not entry.receipt.done():
-            entry.receipt.set_exception(
-                known or UnavailableError("the event could not be made durable")
-            )
+        _answer(entry, known or UnavailableError("the event could not be made durable"))
     log.error(
         "a webhook batch was not committed",
         extra={"count": len(batch), "errorType": type(error).__name__},

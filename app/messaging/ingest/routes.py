@@ -24,14 +24,15 @@ from app.core.json import NotAnObjectError, TooDeepError
 from app.core.limits.policies import hook_bad
 from app.core.limits.subjects import hash_address
 from app.core.limits.types import Check, Limiter
-from app.core.observability.context import assign
+from app.core.observability.context import assign, bind
 from app.core.observability.metrics import WEBHOOKS
 from app.core.observability.sentry import capture
 from app.core.signing import verify_hmac_sha512
-from app.http.client import client_address, first_headers, request_id
-from app.messaging.ingest.answers import Refused, accept, refuse
+from app.http.client import client_address, first_headers, request_id, request_id_of
+from app.http.replies import Answer, DirectRequest, Reply
+from app.messaging.ingest.answers import Refused, accepted, problem, send_reply
 from app.messaging.ingest.bodies import read_body
-from app.messaging.ingest.group_commit import GroupCommit
+from app.messaging.ingest.group_commit import GroupCommit, Receipt
 from app.messaging.ingest.storing import Delivery
 from tenants.channels import ChannelDirectory, ChannelDoor
 
@@ -87,24 +88,43 @@ class WebhookDoor:
         assign(request_id=rid)
         try:
             outcome = await self._handle(scope, receive, rid, shared=shared)
-        except Refused as refused:
-            _count(refused.code)
-            await refuse(send, refused, rid)
-        except UnavailableError as error:
-            _count("unavailable")
-            log.warning("webhook not durable", extra={"webhook": "waha", "event": "failed"})
-            after = {"Retry-After": str(max(1, round(error.retry_after_s)))}
-            away = Refused(503, "unavailable", "Not stored; please send it again.", after)
-            await refuse(send, away, rid)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told and reported below
             # Nobody stands around the door: what the framework does for its handlers.
-            _count("internal")
-            log.exception("unexpected error", extra={"errorType": type(error).__name__})
-            capture(error)
-            await refuse(send, Refused(500, "internal", "Something went wrong on our side."), rid)
+            reply = _failed(error, rid)
         else:
-            _count(outcome)
-            await accept(send, outcome, rid)
+            reply = _done(outcome, rid)
+        await send_reply(send, reply)
+
+    def take(self, request: DirectRequest, answer: Answer) -> bool:
+        """Take a number's event that needs no look-up and no refusal, without a task of its own.
+
+        Answers when it is durable. Whatever is not plainly good is left to ``channel_app``, which
+        says what is wrong with it.
+        """
+        named = request.headers
+        door = self._directory.known(request.target[len(_CHANNEL_DOORS) :].decode("latin-1"))
+        if door is None or not _signature_holds(named, door.webhook_secret, request.body):
+            return False
+        try:
+            head = parse_head(request.body)
+        except (NotAnObjectError, TooDeepError):
+            return False
+        if head.session not in {None, door.session}:
+            return False
+        rid = request_id_of(request.client, named, self._settings.trusted_proxies)
+
+        def settle(found: Receipt | Exception) -> None:
+            if isinstance(found, Receipt) and found.refusal is None:
+                answer(_done("accepted" if found.fresh else "duplicate", rid))
+                return
+            with bind(request_id=rid):
+                answer(_failed(found if isinstance(found, Exception) else _too_fast(found), rid))
+
+        try:
+            self._ingest.enqueue(_delivery(_Signed(door, head, request.body), rid), settle)
+        except UnavailableError:
+            return False
+        return True
 
     async def _handle(self, scope: Any, receive: Any, rid: str, *, shared: bool) -> str:
         if scope["method"] != "POST":
@@ -165,26 +185,52 @@ class WebhookDoor:
         return Refused(status, code, "X-Webhook-Hmac is missing or does not fit the body.")
 
     async def _store(self, signed: _Signed, rid: str) -> str:
-        door, head = signed.door, signed.head
-        receipt = await self._ingest.submit(
-            Delivery(
-                tenant_id=door.tenant_id,
-                channel_id=door.channel_id,
-                key=event_key(head, signed.raw),
-                inbox_id=ids.uuid7(),
-                event=head.event,
-                body=signed.raw,
-                request_id=rid,
-                hook_per_min=door.hook_per_min,
-                hook_burst=door.hook_burst,
-            )
-        )
+        receipt = await self._ingest.submit(_delivery(signed, rid))
         if receipt.refusal is not None:
-            _tell_security("rate_limit")
-            raise Refused(
-                429, "rate_limit", "This number sends too fast.", receipt.refusal.headers()
-            )
+            raise _too_fast(receipt)
         return "accepted" if receipt.fresh else "duplicate"
+
+
+def _delivery(signed: _Signed, rid: str) -> Delivery:
+    door, head = signed.door, signed.head
+    return Delivery(
+        tenant_id=door.tenant_id,
+        channel_id=door.channel_id,
+        key=event_key(head, signed.raw),
+        inbox_id=ids.uuid7(),
+        event=head.event,
+        body=signed.raw,
+        request_id=rid,
+        hook_per_min=door.hook_per_min,
+        hook_burst=door.hook_burst,
+    )
+
+
+def _too_fast(receipt: Receipt) -> Refused:
+    _tell_security("rate_limit")
+    headers = receipt.refusal.headers() if receipt.refusal is not None else {}
+    return Refused(429, "rate_limit", "This number sends too fast.", headers)
+
+
+def _done(outcome: str, rid: str) -> Reply:
+    _count(outcome)
+    return accepted(outcome, rid)
+
+
+def _failed(error: Exception, rid: str) -> Reply:
+    """Answer for what ended a request; call it while the error is being handled."""
+    if isinstance(error, Refused):
+        refused = error
+    elif isinstance(error, UnavailableError):
+        log.warning("webhook not durable", extra={"webhook": "waha", "event": "failed"})
+        after = {"Retry-After": str(max(1, round(error.retry_after_s)))}
+        refused = Refused(503, "unavailable", "Not stored; please send it again.", after)
+    else:
+        log.error("unexpected error", exc_info=error, extra={"errorType": type(error).__name__})
+        capture(error)
+        refused = Refused(500, "internal", "Something went wrong on our side.")
+    _count(refused.code)
+    return problem(refused, rid)
 
 
 def event_key(head: Head, raw: bytes) -> bytes:

@@ -210,7 +210,9 @@ def test_lines_of_one_kind_look_like_records(lines: Lines) -> None:
     given = ("req_01890a5d-ac96-774b-bcce-b302099a8057", "from-a-proxy-4915112345678")
     common: dict[str, Any] = {"webhook": "waha", "event": "received"}
     own = {"outcome": "two words", "channelId": channel}
-    write_lines(log, "webhook stored", [Line(r, tenant, own) for r in given], extra=common)
+    write_lines(
+        log, "webhook stored", [Line(r, tenant, tuple(own.items())) for r in given], extra=common
+    )
     for rid in given:
         with bind(request_id=rid, tenant_id=tenant):
             log.info("webhook stored", extra={**common, **own})
@@ -223,7 +225,7 @@ def test_lines_of_one_kind_look_like_records(lines: Lines) -> None:
 
 
 def test_lines_of_one_kind_keep_to_the_fields_and_the_level(lines: Lines) -> None:
-    line = Line("req_1", uuid.uuid4(), {"body": "my secret order", "count": 2})
+    line = Line("req_1", uuid.uuid4(), (("body", "my secret order"), ("count", 2)))
     write_lines(log, "stored", [line], extra={"text": "my secret order"})
     log.setLevel(logging.WARNING)
     write_lines(log, "unheard", [line], extra={})
@@ -237,7 +239,7 @@ def test_somebody_elses_handler_gets_records(
     lines: Lines, caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger().addHandler(caplog.handler)
-    write_lines(log, "stored", [Line("req_1", uuid.uuid4(), {"count": 2})], extra={"kind": "x"})
+    write_lines(log, "stored", [Line("req_1", uuid.uuid4(), (("count", 2),))], extra={"kind": "x"})
     assert [record.__dict__["count"] for record in caplog.records] == [2]
     assert [(line["requestId"], line["kind"]) for line in lines()] == [("req_1", "x")]
 
@@ -246,4 +248,4 @@ def test_a_stream_that_is_gone_fails_nobody(lines: Lines) -> None:
     gone = io.StringIO()
     configure("api", "INFO", gone)
     gone.close()
-    write_lines(log, "stored", [Line("req_1", uuid.uuid4(), {})], extra={})
+    write_lines(log, "stored", [Line("req_1", uuid.uuid4())], extra={})
