@@ -1,7 +1,6 @@
 """The whole product as real processes, and what a test does to it from outside."""
 
 import asyncio
-import contextlib
 import itertools
 import os
 import signal
@@ -67,6 +66,7 @@ class Journey:
     """One running stack. All waiting is done in ``until``, which also restarts what died."""
 
     data_dir: Path
+    host: str = ""
     stack: LocalStack = field(init=False)
     _phones: Any = field(default_factory=lambda: itertools.count(1))
     _businesses: Any = field(default_factory=lambda: itertools.count(1))
@@ -79,6 +79,8 @@ class Journey:
             "OPENAI_BASE_URL": f"{simulator}/v1",
             "SENTRY_DSN": f"http://public@127.0.0.1:{addresses.simulator_port}/sentry/1",
         }
+        if self.host:
+            outside["APP_URL"] = f"http://{self.host}:{addresses.api_port}"
         self.stack = LocalStack(self.data_dir, addresses, overrides={**TIMINGS, **outside})
 
     # Processes.
@@ -117,26 +119,6 @@ class Journey:
 
     def kill(self, name: str) -> None:
         assert self.signal(name, signal.SIGKILL) == -signal.SIGKILL
-
-    def plan_faults(self, name: str, plan: str, memory: Path) -> None:
-        """Start a process anew under a fault plan; each entry fires once over all restarts."""
-        environment = self.service(name)._env  # type: ignore[attr-defined]
-        environment |= {"PARLEY_FAULT_PLAN": plan, "PARLEY_FAULT_DIR": str(memory)}
-        service = self.service(name)
-        pid = service.pid
-        assert pid is not None
-        with contextlib.suppress(ProcessLookupError):  # it may just be dying of the last plan
-            os.kill(pid, signal.SIGTERM)
-        self.until(lambda: service.pid != pid, f"{name} is started anew")
-        self.settle()
-
-    def lead(self) -> None:
-        """Wait until the running scheduler is the one that rings the bells."""
-        leads = "select 1 from leases where owner like $1"
-        self.until(
-            lambda: self.rows(leads, f"scheduler:%:{self.service('scheduler').pid}:%"),
-            "the scheduler leads",
-        )
 
     def settle(self) -> None:
         """Wait until every process is up and at work."""

@@ -63,6 +63,7 @@ def test_an_empty_turn_bucket_delays_and_loses_nothing(journey: Journey):
         assert journey.deliver(shop, delivery) == 200
     for phone in phones:
         assert journey.wait_replies(phone) == [f"question of {phone[-3:]}"]
+    journey.wait_idle(shop)
     assert journey.balance(shop) == Figures(997, 0, 3)
     rows = journey.rows(
         "select extract(epoch from max(finished_at) - min(finished_at))::float8 as spread_s"

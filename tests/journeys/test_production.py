@@ -25,6 +25,7 @@ COMPLETE = {
     "RESEND_API_KEY": "re_" + STRONG,
     "EMAIL_FROM": "Desk <desk@example.com>",
     "METRICS_TOKEN": STRONG,
+    "MEDIA_URL": "file:///var/lib/parley/media",
 }
 WEAK = {
     "SECRET_KEY": "x1y2z3",
