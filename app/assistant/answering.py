@@ -1,142 +1,291 @@
-"""The answerer: reads what the business taught, asks the model, reads its structured answer."""
+"""The answerer: reads what the business taught, asks the model, checks what it says.
 
-from collections.abc import Mapping, Sequence
+``prepare`` reads inside the turn's transaction; ``answer`` runs outside of any: searching, the
+model, its tools (each with short transactions of its own), the guards.
+"""
+
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Protocol
+from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.assistant.prompt import (
-    ANSWER_SCHEMA,
-    HANDOVER_REASONS,
-    PROMPT_VERSION,
-    Business,
-    Passage,
-    build_prompt,
-    tokens_max,
-)
+from app.assistant import budget, prompt
+from app.assistant.conversing import Finished, Job, converse, tokens_bound
+from app.assistant.policy import PROMPT_VERSION
+from app.assistant.profiles import Profile
+from app.assistant.prompt import Known, Situation
+from app.assistant.reading import Business, read_business
+from app.assistant.tools.definitions import ToolDefinition
+from app.assistant.tools.port import Tool, ToolContext
 from app.core.config import Settings
-from app.core.errors import ProviderError
+from app.core.observability.sentry import capture
 from app.core.ports import Answer, Prepared, Question
-from app.core.text import storable
-from app.llm.port import ChatModel, ChatRequest, ChatTurn
+from app.llm.port import ChatModel
 
-_OUTPUT_TOKENS_MAX = 700
-_REPLY_CHARS_MAX = 4_000  # WhatsApp takes 65 536; nobody reads that on a phone
-_PASSAGES_MAX = 60
+log = logging.getLogger(__name__)
 
-_BUSINESS = text(
-    """
-    select t.name, t.time_zone, p.persona, p.disclosure, p.greeting, p.facts,
-           coalesce((select jsonb_agg(jsonb_build_array(q.id, q.question, q.answer)
-                                      order by q.created_at, q.id)
-                     from (select * from question_answers
-                           where tenant_id = t.id and status = 'approved'
-                           order by created_at, id limit :passages_max) q), '[]') as answers
-    from tenants t left join assistant_profiles p on p.tenant_id = t.id
-    where t.id = :tenant_id
-    """
-)
+CURATED_MODEL = "curated"
+PASSAGES_MAX = 5
+_PASSAGE_BYTES_MAX = 12_000
+_QUERY_CHARS_MAX = 1_000
+_SHORT_QUERY_CHARS = 30
+
+
+class CuratedAnswer(Protocol):
+    """An approved question and its answer (``knowledge.curated``)."""
+
+    @property
+    def id(self) -> UUID:
+        """The pair."""
+        ...
+
+    @property
+    def question(self) -> str:
+        """What the owner answered."""
+        ...
+
+    @property
+    def answer(self) -> str:
+        """The owner's words."""
+        ...
+
+
+class Knowledge(Protocol):
+    """What a business knows beyond what every prompt tells."""
+
+    async def search(self, tenant_id: UUID, queries: Sequence[str]) -> list[Known]:
+        """Return the best passages, the best first; outside any transaction."""
+        ...
+
+    async def curated(
+        self, connection: AsyncConnection, tenant_id: UUID, message: str
+    ) -> CuratedAnswer | None:
+        """Return the approved answer to a whole message, without network."""
+        ...
+
+
+class Toolbox(Protocol):
+    """Makes the tools of a business's conversation."""
+
+    def offer(self, definitions: Sequence[ToolDefinition], *, searches: bool) -> Sequence[Tool]:
+        """Return the tools; ``searches`` when there is more knowledge than the prompt tells."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Prompt:
-    turns: Sequence[ChatTurn]
-    opening: str
+class Work:
+    """What ``answer`` needs of ``prepare``."""
+
+    question: Question
+    situation: Situation
+    tools: Sequence[Tool]
+    searches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Curated:
+    id: str
+    title: str
+    words: str
+    version: int | None
 
 
 class ModelAnswerer:
-    """Answers with a language model from the business's facts and Q&A."""
+    """Answers with a language model from what the business taught."""
 
-    def __init__(self, model: ChatModel, settings: Settings) -> None:
+    def __init__(
+        self, model: ChatModel, settings: Settings, knowledge: Knowledge, toolbox: Toolbox
+    ) -> None:
         self._model = model
         self._settings = settings
+        self._knowledge = knowledge
+        self._toolbox = toolbox
 
     async def prepare(
         self, connection: AsyncConnection, questions: Sequence[Question]
     ) -> list[Prepared]:
-        """Read the business once and build a prompt for each question (one query)."""
-        values = {"tenant_id": questions[0].tenant_id, "passages_max": _PASSAGES_MAX}
-        row = (await connection.execute(_BUSINESS, values)).one()
-        passages = [Passage(str(a[0]), str(a[1]), str(a[1]), str(a[2])) for a in row.answers]
-        return [self._prepare(row, passages, question) for question in questions]
-
-    def _prepare(self, row: Any, passages: Sequence[Passage], question: Question) -> Prepared:
-        opening = _opening(row) if question.first_reply else ""
-        business = Business(
-            name=row.name,
-            persona=row.persona or "",
-            facts=[(str(f["key"]), str(f["value"])) for f in row.facts or []],
-            local_time=_local_time(row.time_zone),
-            time_zone=row.time_zone,
-            opening=opening.strip(),
-        )
-        turns = build_prompt(business, passages, question.history)
-        return Prepared(
-            model=self._settings.openai_model,
-            input_tokens_max=tokens_max(turns),
-            output_tokens_max=_OUTPUT_TOKENS_MAX,
-            prompt=_Prompt(turns, opening),
-        )
+        """Read the business once for all questions; reads only."""
+        business = await read_business(connection, questions)
+        return [await self._prepare(connection, business, each) for each in questions]
 
     async def answer(self, prepared: Prepared) -> Answer:
-        """Ask the model once and read its answer."""
-        prompt: _Prompt = prepared.prompt
-        result = await self._model.complete(
-            ChatRequest(
-                model=prepared.model,
-                turns=prompt.turns,
-                schema_name="front_desk_answer",
-                schema=ANSWER_SCHEMA,
-                output_tokens_max=prepared.output_tokens_max,
-                timeout_s=self._settings.timings.model_timeout_s,
-            )
-        )
-        reply, reason = _read(result.content)
-        bubbles = [f"{prompt.opening}{reply}"] if reply else []
+        """Say the business's own words, or ask the model."""
+        if isinstance(prepared.prompt, _Curated):
+            return _own_answer(prepared.prompt)
+        work: Work = prepared.prompt
+        finished, made = await self.work_out(work, model=prepared.model)
+        opening = f"{work.situation.opening}\n\n" if work.situation.opening else ""
         return Answer(
-            bubbles=bubbles,
-            handover_reason=reason,
-            handover_summary=None,
-            used_sources=_sources(result.content),
-            model=result.model,
-            input_tokens=result.usage.input_tokens,
-            output_tokens=result.usage.output_tokens,
+            bubbles=[f"{opening}{finished.reply}"] if finished.reply else [],
+            handover_reason=finished.handover_reason,
+            handover_summary=finished.handover_summary,
+            used_sources=finished.used_sources,
+            model=finished.model,
+            input_tokens=finished.input_tokens,
+            output_tokens=finished.output_tokens,
             prompt_version=PROMPT_VERSION,
+            trace=_trace(work.situation, finished),
+            forgotten_until=made.forgotten_until,
         )
 
+    async def work_out(
+        self, work: Work, *, model: str, rehearsal: bool = False
+    ) -> tuple[Finished, prompt.Prompt]:
+        """Search, ask and check; ``rehearsal`` when there is no customer (the playground)."""
+        passages = await self._search(work) if work.searches else []
+        made = prompt.build(work.situation, passages)
+        job = Job(
+            situation=work.situation,
+            prompt=made,
+            passages=passages,
+            tools=work.tools,
+            context=_context(work, rehearsal=rehearsal),
+            models=self._models(model),
+            timeout_s=self._settings.timings.model_timeout_s,
+        )
+        return await converse(self._model, job), made
 
-def _opening(row: Any) -> str:
-    """Greeting and AI disclosure lead the first reply; they are no bubbles of their own."""
-    parts = [part for part in (row.greeting, row.disclosure) if part]
-    return " ".join(parts) + "\n\n" if parts else ""
+    def tools_for(self, business: Business) -> Sequence[Tool]:
+        """Return what the assistant of a business may call."""
+        return self._toolbox.offer(business.tools, searches=business.searches)
+
+    def model_of(self, profile: Profile) -> str:
+        """Return the model that answers: the business's choice, or the platform's."""
+        return profile.model or self._settings.openai_model
+
+    async def _prepare(
+        self, connection: AsyncConnection, business: Business, question: Question
+    ) -> Prepared:
+        if question.fixed_reply:
+            fixed = _fixed(business, question, question.fixed_reply)
+            return Prepared(CURATED_MODEL, 0, 0, fixed, free=True)
+        if own := await self._curated(connection, business, question):
+            return Prepared(CURATED_MODEL, 0, 0, own, free=True)
+        situation = business.situation(question)
+        tools = self.tools_for(business)
+        base = prompt.tokens_max(prompt.build(situation).turns)
+        base += _PASSAGE_BYTES_MAX if business.searches else 0
+        input_max, output_max = tokens_bound(base, tools=[tool.spec for tool in tools])
+        return Prepared(
+            model=self.model_of(business.profile),
+            input_tokens_max=input_max,
+            output_tokens_max=output_max,
+            prompt=Work(question, situation, tools, business.searches),
+        )
+
+    async def _curated(
+        self, connection: AsyncConnection, business: Business, question: Question
+    ) -> _Curated | None:
+        asked = [m for m in question.history if m.unanswered]
+        if len(asked) != 1 or asked[0].kind != "text":
+            return None
+        if not business.may_be_curated(asked[0].text):
+            return None
+        found = await self._knowledge.curated(connection, question.tenant_id, asked[0].text)
+        if found is None:
+            return None
+        opening = business.profile.opening if question.first_reply else ""
+        words = f"{opening}\n\n{found.answer}" if opening else found.answer
+        return _Curated(str(found.id), found.question, words, business.version)
+
+    async def _search(self, work: Work) -> list[Known]:
+        """Return passages for the customer's words; none when searching fails."""
+        try:
+            found = await self._knowledge.search(work.question.tenant_id, _queries(work.situation))
+        except Exception as error:  # noqa: BLE001 - the model hands over what it cannot know
+            capture(error, tenant_id=work.question.tenant_id)
+            log.warning("searching failed", extra={"errorType": type(error).__name__})
+            return []
+        return _fitting(found)
+
+    def _models(self, first: str) -> list[str]:
+        fallback = self._settings.openai_fallback_model
+        return [first, fallback] if fallback and fallback != first else [first]
 
 
-def _local_time(zone: str) -> datetime:
-    try:
-        return datetime.now(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        return datetime.now(UTC)
+def _queries(situation: Situation) -> list[str]:
+    """The customer's words; a short follow-up is asked with what it follows as well."""
+    asked = situation.asked[-_QUERY_CHARS_MAX:]
+    before = [m.text for m in situation.history if m.author == "customer" and not m.unanswered]
+    if len(asked) < _SHORT_QUERY_CHARS and before:
+        return [asked, f"{before[-1][-_QUERY_CHARS_MAX:]} {asked}"]
+    return [asked]
 
 
-def _read(content: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return the reply and the handover's reason; ProviderError when the shape is wrong."""
-    reply, action, reason = (content.get(k) for k in ("reply", "action", "reason_code"))
-    if not isinstance(reply, str) or action not in {"answer", "handover"}:
-        raise ProviderError("llm", "the answer does not fit the schema")
-    reply = storable(reply.strip(), chars_max=_REPLY_CHARS_MAX)
-    if action == "answer":
-        if not reply:
-            raise ProviderError("llm", "the answer is empty")
-        return reply, None
-    return reply, reason if reason in HANDOVER_REASONS else "missing_knowledge"
+def _fitting(found: Sequence[Known]) -> list[Known]:
+    kept: list[Known] = []
+    tokens = size = 0
+    for passage in found[:PASSAGES_MAX]:
+        told = passage.title + passage.question + passage.text
+        tokens += budget.tokens_about(told)
+        size += len(told.encode()) + 200
+        if tokens > budget.PASSAGES_TOKENS_MAX or size > _PASSAGE_BYTES_MAX:
+            break
+        kept.append(passage)
+    return kept
 
 
-def _sources(content: Mapping[str, Any]) -> list[str]:
-    listed = content.get("used_sources")
-    if not isinstance(listed, list):
-        return []
-    return [storable(s, chars_max=200) for s in listed[:50] if isinstance(s, str)]
+def _context(work: Work, *, rehearsal: bool) -> ToolContext:
+    question = work.question
+    said = "\n".join(m.text for m in question.history if m.author == "customer")
+    return ToolContext(
+        tenant_id=question.tenant_id,
+        conversation_id=question.conversation_id,
+        contact_id=question.contact_id,
+        channel_id=question.channel_id,
+        turn_id=question.turn_id,
+        business=work.situation.business,
+        local_time=work.situation.local_time,
+        said=said,
+        rehearsal=rehearsal,
+    )
+
+
+def _fixed(business: Business, question: Question, words: str) -> _Curated:
+    """Words that are not ours to choose, behind the opening where it is the first reply."""
+    opening = business.profile.opening if question.first_reply else ""
+    return _Curated("", "", f"{opening}\n\n{words}" if opening else words, business.version)
+
+
+def _own_answer(own: _Curated) -> Answer:
+    passage = {"id": own.id, "kind": "qa", "title": own.title[:120]}
+    return Answer(
+        bubbles=[own.words],
+        handover_reason=None,
+        handover_summary=None,
+        used_sources=[own.id] if own.id else [],
+        model=CURATED_MODEL,
+        input_tokens=0,
+        output_tokens=0,
+        prompt_version=PROMPT_VERSION,
+        trace={
+            "curated": bool(own.id),
+            "version": own.version,
+            "passages": [passage] if own.id else [],
+        },
+    )
+
+
+def _trace(situation: Situation, finished: Finished) -> dict[str, Any]:
+    """What is kept of an answer: ids, figures and stable words, no text of a customer."""
+    used = set(finished.used_sources)
+    told = [p for p in situation.inline if p.id in used]
+    searched = [p for p in finished.passages if p not in told]
+    trace: dict[str, Any] = {
+        "version": situation.version,
+        "calls": finished.calls,
+        "passages": [_told(p) for p in (*searched, *told)],
+    }
+    if finished.ran:
+        trace["tools"] = [ran.told() for ran in finished.ran]
+    if finished.findings:
+        trace["findings"] = [finding.told() for finding in finished.findings]
+    return trace
+
+
+def _told(passage: Known) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": passage.id, "kind": passage.kind, "title": passage.title[:120]}
+    return told if passage.score is None else {**told, "score": round(passage.score, 3)}

@@ -14,7 +14,7 @@ import msgspec
 from app.core.config import Settings
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
-from app.llm.port import ChatAnswer, ChatRequest, Usage
+from app.llm.port import ChatAnswer, ChatRequest, ChatTurn, ToolCall, ToolSpec, Usage
 
 _DEFINITE = {400, 401, 403, 404, 422}
 _CONNECTIONS_MAX = 512
@@ -38,15 +38,18 @@ class OpenAIModel:
         completion = await self._create(request)
         fault_point("model.after_answer")
         choice = completion.choices[0] if completion.choices else None
-        content = choice.message.content if choice else None
         usage = completion.usage
-        if content is None or usage is None:
+        if choice is None or usage is None:
             raise ProviderError("llm", "the model answered without content or usage")
-        return ChatAnswer(
-            content=_decode(content, truncated=bool(choice and choice.finish_reason == "length")),
-            model=completion.model,
-            usage=Usage(usage.prompt_tokens, usage.completion_tokens),
-        )
+        used = Usage(usage.prompt_tokens, usage.completion_tokens)
+        calls = _tool_calls(choice.message.tool_calls) if request.tools else ()
+        if calls:
+            return ChatAnswer({}, completion.model, used, calls)
+        content = choice.message.content
+        if content is None:
+            raise ProviderError("llm", "the model answered without content or usage")
+        truncated = choice.finish_reason == "length"
+        return ChatAnswer(_decode(content, truncated=truncated), completion.model, used)
 
     async def warm_up(self) -> None:
         """Import the SDK off the loop: it takes a second that the loop must not stand still."""
@@ -94,12 +97,45 @@ class OpenAIModel:
 
 def _body(request: ChatRequest) -> dict[str, Any]:
     schema = {"name": request.schema_name, "strict": True, "schema": request.schema}
-    return {
+    body: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": t.role, "content": t.content} for t in request.turns],
+        "messages": [_message(turn) for turn in request.turns],
         "max_completion_tokens": request.output_tokens_max,
         "response_format": {"type": "json_schema", "json_schema": schema},
     }
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tool_choice"] = "none" if request.must_answer else "auto"
+    return body
+
+
+def _message(turn: ChatTurn) -> dict[str, Any]:
+    if turn.tool_call_id is not None:
+        return {"role": "tool", "tool_call_id": turn.tool_call_id, "content": turn.content}
+    if not turn.tool_calls:
+        return {"role": turn.role, "content": turn.content}
+    calls = [
+        {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+        for c in turn.tool_calls
+    ]
+    return {"role": turn.role, "content": turn.content or None, "tool_calls": calls}
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+    return {"type": "function", "function": function}
+
+
+def _tool_calls(calls: Any) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(str(call.id), str(call.function.name), str(call.function.arguments))
+        for call in calls or ()
+        if getattr(call, "function", None) is not None
+    )
 
 
 def _pool_limits() -> Any:

@@ -6,11 +6,37 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that the model wants called. ``arguments`` is its JSON as it wrote it: unchecked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatTurn:
-    """One message of the prompt. ``role`` is ``system``, ``user`` or ``assistant``."""
+    """One message of the prompt.
+
+    Attributes:
+        role: ``system``, ``user``, ``assistant`` or ``tool``.
+        tool_calls: what an assistant's turn asked for.
+        tool_call_id: which of those calls a tool's turn answers.
+    """
 
     role: str
     content: str
+    tool_calls: Sequence[ToolCall] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model is told of it. ``parameters`` is a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +46,8 @@ class ChatRequest:
     Attributes:
         schema: JSON schema of the answer; the model must fit it.
         output_tokens_max: sent to the provider, so that no answer costs more than was held.
+        tools: what the model may call instead of answering.
+        must_answer: tools are told, but may not be called any more.
     """
 
     model: str
@@ -28,6 +56,8 @@ class ChatRequest:
     schema: Mapping[str, Any]
     output_tokens_max: int
     timeout_s: float
+    tools: Sequence[ToolSpec] = ()
+    must_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +70,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
-    """The structured answer, decoded, with what it used."""
+    """The structured answer, decoded, with what it used; or the tools it wants called first."""
 
     content: Mapping[str, Any]
     model: str
     usage: Usage
+    tool_calls: Sequence[ToolCall] = ()
 
 
 class ChatModel(Protocol):

@@ -1,0 +1,139 @@
+"""Curated answers: when the whole message is a question that the owner answered, word for word.
+
+Such an answer goes out without asking a model, so only what cannot be misread counts: every word
+is the same, up to greetings, order-free small talk and slips of one letter in a long word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.assistant.knowledge.terms import words
+
+_MESSAGE_CHARS_MAX = 300
+_PAIRS_MAX = 2_000
+_SLIP_LETTERS_MIN = 6
+_SLIPS_MAX = 1
+# What people put around a question; none of them changes what is asked.
+_AROUND = frozenset(
+    [
+        "hi",
+        "hello",
+        "hey",
+        "good",
+        "morning",
+        "afternoon",
+        "evening",
+        "day",
+        "there",
+        "please",
+        "thanks",
+        "thank",
+        "you",
+        "just",
+        "quick",
+        "question",
+        "hola",
+        "buenos",
+        "buenas",
+        "dias",
+        "tardes",
+        "noches",
+        "favor",
+        "gracias",
+        "por",
+        "ola",
+        "oi",
+        "bom",
+        "boa",
+        "dia",
+        "tarde",
+        "noite",
+        "obrigado",
+        "obrigada",
+        "favor",
+        "hallo",
+        "guten",
+        "tag",
+        "morgen",
+        "abend",
+        "bitte",
+        "danke",
+    ]
+)
+_APPROVED = text(
+    """
+    select id, question, answer, alternatives from question_answers
+    where tenant_id = :tenant_id and status = 'approved'
+    order by created_at, id limit :pairs_max
+    """
+)
+_USED = text(
+    "update question_answers set used_count = used_count + 1, used_at = now()"
+    " where tenant_id = :tenant_id and id = :id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Curated:
+    """An approved pair that answers a message as it stands."""
+
+    id: UUID
+    question: str
+    answer: str
+
+
+async def find(connection: AsyncConnection, tenant_id: UUID, message: str) -> Curated | None:
+    """Return the approved pair whose question, or another wording of it, is the whole message."""
+    if not message.strip() or len(message) > _MESSAGE_CHARS_MAX:
+        return None
+    asked = _core(message)
+    if not asked:
+        return None
+    values = {"tenant_id": tenant_id, "pairs_max": _PAIRS_MAX}
+    rows = (await connection.execute(_APPROVED, values)).all()
+    for same in (_equal, _nearly):
+        for row in rows:
+            if any(same(asked, _core(known)) for known in (row.question, *row.alternatives)):
+                return Curated(row.id, row.question, row.answer)
+    return None
+
+
+async def count_use(connection: AsyncConnection, tenant_id: UUID, pair_id: UUID) -> None:
+    """Note that a pair answered a customer."""
+    await connection.execute(_USED, {"tenant_id": tenant_id, "id": pair_id})
+
+
+def _core(message: str) -> list[str]:
+    """The words of a message without what surrounds a question."""
+    found = words(message)
+    kept = [word for word in found if word not in _AROUND]
+    return kept if len(kept) > 1 else found
+
+
+def _equal(left: Sequence[str], right: Sequence[str]) -> bool:
+    return left == right
+
+
+def _nearly(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Word for word the same, but for a slip of one letter in one long word."""
+    if len(left) != len(right):
+        return False
+    different = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
+    return len(different) <= _SLIPS_MAX and all(_slip(a, b) for a, b in different)
+
+
+def _slip(left: str, right: str) -> bool:
+    """One letter more, less, other, or two in the wrong order; never in a word with a digit."""
+    if min(len(left), len(right)) < _SLIP_LETTERS_MIN or any(c.isdigit() for c in left + right):
+        return False
+    if abs(len(left) - len(right)) > 1:
+        return False
+    start = 0
+    while start < min(len(left), len(right)) and left[start] == right[start]:
+        start += 1
+    a, b = left[start:], right[start:]
+    return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
