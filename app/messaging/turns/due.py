@@ -29,6 +29,8 @@ _OUTLOOK = text(
                   and lease_until < now()) as abandoned,
         exists (select 1 from inbox_keys where pending
                   and received_at < now() - interval '1 second') as inbox_stale,
+        exists (select 1 from message_media where state in ('wanted', 'stored')
+                  and due_at < now() - interval '1 second') as media_stale,
         extract(epoch from least(
             (select min(due_at) from turns where state = 'waiting' and due_at > now()),
             (select min(lease_until) from turns
@@ -46,6 +48,7 @@ class Outlook:
     due: bool
     abandoned: bool
     inbox_stale: bool
+    media_stale: bool
     next_s: float | None
 
 

@@ -5,8 +5,9 @@ the lock order is conversation → turn → wallet everywhere.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
+from app.core.db.after import after_commit
 from app.core.db.rows import as_rows
 from app.core.observability.context import bind
 from app.core.observability.metrics import SENDS, TURNS
@@ -52,6 +54,13 @@ _LIVE = text(
           select 1 from sends s join send_parts p on p.tenant_id = s.tenant_id and p.send_id = s.id
           where s.tenant_id = t.tenant_id and s.turn_id = t.id and p.state <> 'queued')
     for update of t
+    """
+)
+_DISPOSE_LOOSE = text(
+    """
+    update messages set disposition = :disposition, disposition_at = now()
+    where tenant_id = :tenant_id and conversation_id = :conversation_id and direction = 'in'
+      and disposition is null and turn_id is null
     """
 )
 _FREE_MESSAGES = text(
@@ -115,19 +124,9 @@ async def end_turns(
 
     The transaction holds their conversations' locks.
     """
-    if not endings:
-        return set()
-    rows = as_rows(
-        {"turn_id": e.turn_id, "state": e.state.value, "reason": e.reason} for e in endings
-    )
-    ended = {
-        row.id: row
-        for row in await connection.execute(_END, {"tenant_id": tenant_id, "rows": rows})
-    }
-    ours = [e for e in endings if e.turn_id in ended]
+    ours, ended = await _end(connection, tenant_id, endings)
     if not ours:
         return set()
-    await _part_from_messages(connection, tenant_id, ours)
     superseded = {e.turn_id for e in ours if e.state is TurnState.SUPERSEDED}
     await open_next(
         connection,
@@ -138,11 +137,39 @@ async def end_turns(
         },
         idle_s=settings.timings.idle_s,
         cap_s=settings.timings.cap_s,
+        media_wait_s=settings.timings.media_wait_s,
     )
-    await close_holds(connection, [_closing(tenant_id, e, ended[e.turn_id]) for e in ours])
-    for ending in ours:
-        _tell(ending, tenant_id, ended[ending.turn_id].request_id)
+    await _close(connection, tenant_id, ours, ended)
     return set(ended)
+
+
+async def _end(
+    connection: AsyncConnection, tenant_id: UUID, endings: Sequence[Ending]
+) -> tuple[list[Ending], dict[UUID, Any]]:
+    """End the turns and give their messages what they get; which they were, and their rows."""
+    if not endings:
+        return [], {}
+    rows = as_rows(
+        {"turn_id": e.turn_id, "state": e.state.value, "reason": e.reason} for e in endings
+    )
+    found = await connection.execute(_END, {"tenant_id": tenant_id, "rows": rows})
+    ended = {row.id: row for row in found}
+    ours = [e for e in endings if e.turn_id in ended]
+    if ours:
+        await _part_from_messages(connection, tenant_id, ours)
+    return ours, ended
+
+
+async def _close(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    endings: Sequence[Ending],
+    ended: Mapping[UUID, Any],
+) -> None:
+    await close_holds(connection, [_closing(tenant_id, e, ended[e.turn_id]) for e in endings])
+    for ending in endings:
+        tell = partial(_tell, ending, tenant_id, ended[ending.turn_id].request_id)
+        after_commit(connection, tell)
 
 
 async def _part_from_messages(
@@ -211,7 +238,7 @@ async def close_holds(
             "state": outcome.state,
         }
         if late and outcome.verdict is CloseVerdict.CLOSED and outcome.state == "released":
-            SENDS.labels("waha", "proved_late").inc()
+            after_commit(connection, SENDS.labels("waha", "proved_late").inc)
             log.info("evidence came after its hold was released", extra=fields)
         else:
             log.error("a hold was not closed as asked", extra=fields)
@@ -223,20 +250,25 @@ def _with_cost(request: CloseRequest) -> CloseRequest:
     return replace(request, cost_usd_micro=cost_usd_micro) if cost_usd_micro else request
 
 
-async def cancel_live(
+async def silence(
     connection: AsyncConnection,
-    settings: Settings,
     tenant_id: UUID,
     conversation_id: UUID,
     *,
     disposition: Disposition,
     reason: str,
 ) -> bool:
-    """Cancel the conversation's live turn unless a part of it is on its way; True if it did."""
-    turn_id = await connection.scalar(
-        _LIVE, {"tenant_id": tenant_id, "conversation_id": conversation_id}
-    )
+    """Leave what was written so far to people: no turn answers it; True if one was cancelled.
+
+    A reply of which a part is on its way goes on to its end. The conversation is locked.
+    """
+    conversation = {"tenant_id": tenant_id, "conversation_id": conversation_id}
+    turn_id = await connection.scalar(_LIVE, conversation)
+    loose = {**conversation, "disposition": disposition.value}
+    await connection.execute(_DISPOSE_LOOSE, loose)
     if turn_id is None:
         return False
     ending = Ending(turn_id, TurnState.CANCELLED, disposition, reason)
-    return await end_turn(connection, settings, tenant_id, ending)
+    ours, ended = await _end(connection, tenant_id, [ending])
+    await _close(connection, tenant_id, ours, ended)
+    return bool(ours)

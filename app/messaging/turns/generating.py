@@ -29,6 +29,7 @@ from app.messaging.turns.ending import Ending, end_turn
 from app.messaging.turns.holding import hold
 from app.messaging.turns.limiting import allow
 from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
+from app.messaging.turns.noticing import handover_words
 from app.messaging.turns.replying import queue_reply
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,13 @@ async def generate(engine: Engine, turn: ClaimedTurn) -> Parts:
     prepared = await hold(engine, turn)
     if prepared is None:
         return ()
+    if not isinstance(prepared, Prepared):
+        return prepared
     try:
         answer = await _ask(engine, prepared)
     except ProviderError as error:
         return await _after_failure(engine, turn, error)
-    return await queue_reply(engine, turn, priced_as=prepared.model, answer=answer)
+    return await queue_reply(engine, turn, prepared, answer)
 
 
 async def _ask(engine: Engine, prepared: Prepared) -> Answer:
@@ -127,13 +130,13 @@ async def give_up(engine: Engine, turn: ClaimedTurn, *, reason: str) -> Parts:
         await conversations.hand_to_people(
             connection, turn.tenant_id, turn.conversation_id, HandoverReason.TOOL_FAILURE
         )
-        words = await connection.scalar(queries.BUSINESS_TEXTS, {"tenant_id": turn.tenant_id})
+        words = await handover_words(connection, turn.tenant_id, [])
         if words:
             await connection.execute(queries.GIVEN_UP, {**_key(turn), "reason": reason})
             queued = await queueing.queue(
                 connection,
                 turn.tenant_id,
-                {turn: queueing.Outgoing([words])},
+                {turn: queueing.Outgoing(words)},
                 answer_max_age_s=engine.settings.timings.answer_max_age_s,
             )
             return queued[turn.id]

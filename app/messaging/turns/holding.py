@@ -6,6 +6,7 @@ reply can cost is held before the model is asked.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,12 @@ from app.core.faults import fault_point
 from app.core.ids import derived_uuid
 from app.core.ports import PastMessage, Prepared, Question
 from app.messaging import conversations
-from app.messaging.states import Disposition, TurnState
-from app.messaging.turns import queries
+from app.messaging.media import charging
+from app.messaging.sends.parts import Parts
+from app.messaging.states import Disposition, Notice, TurnState
+from app.messaging.turns import noticing, queries, wordless
 from app.messaging.turns.batches import BUSY, Outcome
+from app.messaging.turns.braking import brake, is_loop
 from app.messaging.turns.ending import Ending, end_turn
 from app.messaging.turns.model import ClaimedTurn, Engine, Lease, LeaseLostError
 from app.messaging.turns.refusing import REFUSALS, refuse
@@ -30,8 +34,10 @@ _HISTORY_MESSAGES_MAX = 60
 _HOLDS_MAX = 20
 
 
-async def hold(engine: Engine, turn: ClaimedTurn) -> Prepared | None:
+async def hold(engine: Engine, turn: ClaimedTurn) -> Prepared | Parts | None:
     """Hold credits for a turn and build its prompt; None when it ended instead.
+
+    A turn that a fixed text answers needs neither: its parts, ready to be sent.
 
     Raises:
         LeaseLostError: another worker has the turn.
@@ -43,8 +49,8 @@ async def hold(engine: Engine, turn: ClaimedTurn) -> Prepared | None:
 
 async def _hold_all(
     engine: Engine, tenant_id: UUID, turns: Sequence[ClaimedTurn]
-) -> Sequence[Outcome[Prepared | None]]:
-    outcomes: dict[Lease, Outcome[Prepared | None]] = {}
+) -> Sequence[Outcome[Prepared | Parts | None]]:
+    outcomes: dict[Lease, Outcome[Prepared | Parts | None]] = {}
     async with engine.database.tenant(tenant_id) as connection:
         owners = await conversations.lock_free(
             connection, tenant_id, [t.conversation_id for t in turns]
@@ -52,14 +58,18 @@ async def _hold_all(
         free = [t for t in turns if t.conversation_id in owners]
         mine = await _lock_turns(engine, connection, tenant_id, free)
         going_on: list[ClaimedTurn] = []
+        noticed: dict[ClaimedTurn, Notice] = {}
         for turn in free:
             if turn.lease not in mine:
                 outcomes[turn.lease] = LeaseLostError()
             elif stop := _stop_reason(owners[turn.conversation_id], mine[turn.lease]):
                 await _cancel(engine, connection, turn, stop)
                 outcomes[turn.lease] = None
+            elif notice := noticing.due(mine[turn.lease]):
+                noticed[turn] = notice
             else:
                 going_on.append(turn)
+        outcomes.update(await noticing.speak(engine, connection, tenant_id, noticed))
         if going_on:
             outcomes.update(await _prepare_and_hold(engine, connection, tenant_id, going_on, mine))
         fault_point("hold.before_commit")
@@ -81,15 +91,18 @@ async def _lock_turns(
 
 def _stop_reason(ownership: conversations.Ownership, mine: Any) -> Disposition | None:
     """Return why a claimed turn must not be answered any more, or None."""
-    if mine.tenant_status != "active":
-        return Disposition.SUSPENDED
-    if ownership.people_own:
-        return Disposition.HUMAN_OWNED
-    if ownership.paused:
-        return Disposition.PAUSED
-    if mine.age_s is None:  # every message of the turn was deleted by its author
-        return Disposition.EMPTY
-    return Disposition.TOO_OLD if mine.age_s > mine.answer_max_age_s else None
+    left = mine.opted_out and mine.notice != Notice.OPTED_OUT
+    rules = (
+        (mine.tenant_status != "active", Disposition.SUSPENDED),
+        (mine.blocked, Disposition.BLOCKED),
+        (left, Disposition.OPTED_OUT),
+        (ownership.people_own, Disposition.HUMAN_OWNED),
+        (ownership.paused or mine.off, Disposition.PAUSED),
+        # Every message of the turn was deleted by its author.
+        (mine.age_s is None, Disposition.EMPTY),
+        ((mine.age_s or 0) > mine.answer_max_age_s, Disposition.TOO_OLD),
+    )
+    return next((disposition for applies, disposition in rules if applies), None)
 
 
 async def _cancel(
@@ -106,9 +119,28 @@ async def _prepare_and_hold(
     turns: Sequence[ClaimedTurn],
     mine: Mapping[Lease, Any],
 ) -> Mapping[Lease, Prepared | None]:
-    questions = await _questions(connection, tenant_id, turns)
-    prepared = await engine.answerer.prepare(connection, questions)
-    wanted = dict(zip(turns, prepared, strict=True))
+    questions = await _questions(connection, tenant_id, turns, mine)
+    looping = {t for t, q in zip(turns, questions, strict=True) if is_loop(q, mine[t.lease])}
+    for turn in looping:
+        await brake(engine, connection, turn)
+    # Asked once already to type what a file cannot tell us: a second time would be nagging.
+    asked_before = {
+        t
+        for t, q in zip(turns, questions, strict=True)
+        if q.fixed_reply == wordless.NOTHING and t not in looping
+    }
+    for turn in asked_before:
+        await _cancel(engine, connection, turn, Disposition.IGNORED_KIND)
+    over = looping | asked_before
+    if len(over) == len(turns):
+        return {turn.lease: None for turn in turns}
+    going_on = [t for t in turns if t not in over]
+    asked = [q for t, q in zip(turns, questions, strict=True) if t not in over]
+    prepared = await engine.answerer.prepare(connection, asked)
+    wanted = {
+        turn: replace(each, files=question.files) if question.files else each
+        for turn, each, question in zip(going_on, prepared, asked, strict=True)
+    }
     refused = await _place_holds(engine, connection, tenant_id, wanted, mine)
     for turn, outcome in refused.items():
         await refuse(engine, connection, turn, outcome, day_left_s=mine[turn.lease].day_left_s)
@@ -116,7 +148,10 @@ async def _prepare_and_hold(
 
 
 async def _questions(
-    connection: AsyncConnection, tenant_id: UUID, turns: Sequence[ClaimedTurn]
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    turns: Sequence[ClaimedTurn],
+    mine: Mapping[Lease, Any],
 ) -> list[Question]:
     """Read what each turn is to answer, and what was said before, oldest first."""
     found = await connection.execute(
@@ -131,11 +166,11 @@ async def _questions(
     rows: dict[UUID, list[Any]] = {turn.id: [] for turn in turns}
     for row in found:
         rows[row.turn_id].append(row)
-    return [await _question(connection, turn, rows[turn.id]) for turn in turns]
+    return [await _question(connection, turn, rows[turn.id], mine[turn.lease]) for turn in turns]
 
 
 async def _question(
-    connection: AsyncConnection, turn: ClaimedTurn, rows: Sequence[Any]
+    connection: AsyncConnection, turn: ClaimedTurn, rows: Sequence[Any], mine: Any
 ) -> Question:
     spoke = any(row.author == "assistant" for row in rows)
     if not spoke and len(rows) == _HISTORY_MESSAGES_MAX:
@@ -147,9 +182,16 @@ async def _question(
         tenant_id=turn.tenant_id,
         conversation_id=turn.conversation_id,
         turn_id=turn.id,
-        history=[PastMessage(r.author, r.kind, r.body, r.sent_at, r.unanswered) for r in ordered],
+        history=[
+            PastMessage(r.author, r.kind, wordless.said(r), r.sent_at, r.unanswered)
+            for r in ordered
+        ],
         first_reply=not spoke,
         customer_name=next((r.push_name for r in rows if r.push_name), None),
+        contact_id=mine.contact_id,
+        channel_id=turn.channel_id,
+        files=wordless.files(ordered),
+        fixed_reply=wordless.fixed_reply(ordered, mine.locale),
     )
 
 
@@ -162,10 +204,7 @@ async def _place_holds(
 ) -> Mapping[ClaimedTurn, HoldOutcome]:
     """Hold the most that each reply can cost, in one call; return the turns refused, and why."""
     price = await prices.current(connection)
-    amounts = {
-        turn: prices.upper_bound(price, p.model, p.input_tokens_max, p.output_tokens_max)
-        for turn, p in wanted.items()
-    }
+    amounts = {turn: _amount_ucr(price, each) for turn, each in wanted.items()}
     held: list[dict[str, Any]] = []
     refused: dict[ClaimedTurn, HoldOutcome] = {}
     left = list(amounts)
@@ -194,6 +233,15 @@ async def _place_holds(
         values = {"tenant_id": tenant_id, "rows": as_rows(held), "lease_s": lease_s}
         await connection.execute(queries.HELD, values)
     return refused
+
+
+def _amount_ucr(price: prices.PriceVersion, prepared: Prepared) -> int:
+    # What costs nothing is held too, at nothing: caps and a stop of the assistant bind it.
+    files_ucr = charging.price_ucr(price, prepared.files)
+    if prepared.free:
+        return files_ucr
+    most = (prepared.input_tokens_max, prepared.output_tokens_max)
+    return prices.upper_bound(price, prepared.model, *most) + files_ucr
 
 
 def _request(

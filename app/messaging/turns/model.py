@@ -9,6 +9,7 @@ from app.core.config import Settings
 from app.core.crypto import Keyring
 from app.core.db.engine import Database
 from app.core.limits.types import Limiter
+from app.core.media.store import MediaStore
 from app.core.ports import Answerer
 from app.messaging.turns.batches import Batches
 
@@ -51,6 +52,7 @@ class Engine:
     settings: Settings
     keyring: Keyring
     owner: str
+    store: MediaStore
     batches: Batches = field(default_factory=Batches)
 
 

@@ -1,11 +1,12 @@
 """Opening turns: a message joins the conversation's waiting turn or starts one.
 
-While a turn waits, each message moves ``due_at = min(now + idle, first + cap)``. Once a
+While a turn waits, each message moves ``due_at = min(now + idle, first + cap)``; while a file of
+it is being fetched and read it waits for that too, for a while (``media_until``). Once a
 worker has it, new messages stay without a turn; whoever ends the turn opens the next one for
 them, in the same transaction (``open_next``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -59,8 +60,9 @@ _JOIN = text(
         due_at = case
             when t.message_count + r.message_count >= r.messages_max then least(t.due_at, now())
             when t.state = 'due' then t.due_at
-            else least(now() + make_interval(secs => r.idle_s),
-                       t.first_at + make_interval(secs => r.cap_s)) end
+            else greatest(least(now() + make_interval(secs => r.idle_s),
+                                t.first_at + make_interval(secs => r.cap_s)),
+                          t.media_until) end
     from jsonb_to_recordset(cast(:rows as jsonb))
         as r(tenant_id uuid, id uuid, idle_s float8, cap_s float8, message_count int,
              messages_max int, request_id text)
@@ -74,6 +76,25 @@ _ATTACH = text(
         as r(tenant_id uuid, id uuid, conversation_id uuid)
     where m.tenant_id = r.tenant_id and m.conversation_id = r.conversation_id
       and m.direction = 'in' and m.disposition is null and m.turn_id is null
+    """
+)
+# Files count from their arrival, but never beyond what the turn as a whole may wait.
+_AWAIT_MEDIA = text(
+    """
+    update turns t
+    set media_until = w.until, due_at = greatest(t.due_at, w.until)
+    from (
+        select o.tenant_id, o.id, least(
+                   max(f.created_at) + make_interval(secs => :media_wait_s),
+                   o.first_at + make_interval(secs => greatest(r.cap_s, :media_wait_s))) as until
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, id uuid, cap_s float8)
+        join turns o on o.tenant_id = r.tenant_id and o.id = r.id and o.state = 'waiting'
+        join messages m on m.tenant_id = o.tenant_id and m.turn_id = o.id and m.direction = 'in'
+        join message_media f on f.tenant_id = m.tenant_id and f.message_id = m.id
+         and f.to_read and f.state in ('wanted', 'stored')
+        group by o.tenant_id, o.id, o.first_at, r.cap_s
+    ) w
+    where t.tenant_id = w.tenant_id and t.id = w.id
     """
 )
 _OPEN_MESSAGES = text(
@@ -116,17 +137,25 @@ _STRAYS = text(
 )
 # Delivered at commit: the dispatcher plans for the new due times.
 _NOTIFY = text("select pg_notify('parley_turns', '')")
+# Typing is no reason to wait for a turn that somebody else is changing just now.
 _TYPING = text(
     """
+    with typed as (
+        select t.tenant_id, t.id, r.idle_s, r.cap_s
+        from jsonb_to_recordset(cast(:rows as jsonb))
+            as r(tenant_id uuid, channel_id uuid, address text, idle_s float8, cap_s float8)
+        join contact_addresses a on a.tenant_id = r.tenant_id and a.address = r.address
+        join conversations c on c.tenant_id = a.tenant_id and c.contact_id = a.contact_id
+         and c.channel_id = r.channel_id and c.state <> 'resolved'
+        join turns t on t.tenant_id = c.tenant_id and t.conversation_id = c.id
+         and t.state = 'waiting'
+        order by t.tenant_id, t.id for no key update of t skip locked
+    )
     update turns t
-    set due_at = least(greatest(t.due_at, now() + make_interval(secs => r.idle_s)),
-                       t.first_at + make_interval(secs => r.cap_s))
-    from jsonb_to_recordset(cast(:rows as jsonb))
-        as r(tenant_id uuid, channel_id uuid, address text, idle_s float8, cap_s float8)
-    join contact_addresses a on a.tenant_id = r.tenant_id and a.address = r.address
-    join conversations c on c.tenant_id = a.tenant_id and c.contact_id = a.contact_id
-     and c.channel_id = r.channel_id and c.state <> 'resolved'
-    where t.tenant_id = c.tenant_id and t.conversation_id = c.id and t.state = 'waiting'
+    set due_at = greatest(least(greatest(t.due_at, now() + make_interval(secs => r.idle_s)),
+                                t.first_at + make_interval(secs => r.cap_s)),
+                          t.media_until)
+    from typed r where t.tenant_id = r.tenant_id and t.id = r.id
     """
 )
 
@@ -143,6 +172,8 @@ class Arrival:
     idle_s: float
     cap_s: float
     messages_max: int
+    media_wait_s: float = 0.0
+    """How long files of these messages may be waited for; 0 where there are none."""
 
 
 async def join_or_open(connection: AsyncConnection, arrivals: Sequence[Arrival]) -> None:
@@ -167,8 +198,16 @@ async def join_or_open(connection: AsyncConnection, arrivals: Sequence[Arrival])
         await connection.execute(_JOIN, {"rows": as_rows(joined)})
     if opened or joined:
         await connection.execute(_ATTACH, {"rows": as_rows([*opened, *joined])})
+    if media_wait_s := max((a.media_wait_s for a in arrivals), default=0.0):
+        await _await_media(connection, [*opened, *joined], media_wait_s)
     if opened:
-        await connection.execute(_NOTIFY)
+        await tell_dispatcher(connection)
+
+
+async def _await_media(
+    connection: AsyncConnection, rows: Sequence[dict[str, object]], media_wait_s: float
+) -> None:
+    await connection.execute(_AWAIT_MEDIA, {"rows": as_rows(rows), "media_wait_s": media_wait_s})
 
 
 def _row(arrival: Arrival, turn_id: UUID) -> dict[str, object]:
@@ -200,6 +239,7 @@ async def open_next(
     *,
     idle_s: float,
     cap_s: float,
+    media_wait_s: float = 0.0,
 ) -> None:
     """Open turns for messages that have none; the conversations are locked, no turn is live.
 
@@ -212,6 +252,7 @@ async def open_next(
         conversations: each with the number of answers in a row that newer messages overtook.
         idle_s: where the tenant has none of its own, in seconds.
         cap_s: likewise.
+        media_wait_s: how long files that are not read yet may be waited for.
     """
     found = await connection.execute(
         _OPEN_MESSAGES,
@@ -234,6 +275,8 @@ async def open_next(
     if rows:
         await _insert(connection, rows)
         await connection.execute(_ATTACH, {"rows": as_rows(rows)})
+        if media_wait_s:
+            await _await_media(connection, rows, media_wait_s)
 
 
 async def adopt(
@@ -257,10 +300,25 @@ async def adopt(
         await connection.execute(_RECOUNT, {"tenant_id": tenant_id, "id": turn.id})
 
 
+async def tell_dispatcher(connection: AsyncConnection) -> None:
+    """Have the dispatcher look at the due times of turns once this transaction is committed."""
+    await connection.execute(_NOTIFY)
+
+
 async def strays(connection: AsyncConnection, *, rows_max: int) -> list[tuple[UUID, UUID]]:
     """Return conversations with open messages and no live turn for a while: nobody's work."""
     found = await connection.execute(_STRAYS, {"rows_max": rows_max})
     return [(row.tenant_id, row.conversation_id) for row in found]
+
+
+async def lock_live(connection: AsyncConnection, threads: Iterable[tuple[UUID, UUID]]) -> None:
+    """Lock the live turns of (tenant, conversation) pairs, all in one order.
+
+    For a batch that changes them one after the other: whoever else locks several turns at once
+    (joining, renewing leases) does it in the order of their ids too.
+    """
+    rows = as_rows({"tenant_id": t, "conversation_id": c} for t, c in threads)
+    await connection.execute(_LIVE, {"rows": rows})
 
 
 async def note_typing(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:

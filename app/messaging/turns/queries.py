@@ -11,13 +11,31 @@ MINE = text(
                where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in'
                  and m.revoked_at is null))::float8 as age_s,
            coalesce(b.answer_max_age_s, :answer_max_age_s) as answer_max_age_s,
-           b.status as tenant_status, c.contact_id,
+           b.status as tenant_status, b.locale, c.contact_id,
+           p.opted_out_at is not null as opted_out, p.blocked_at is not null as blocked,
+           coalesce(k.mode = 'off', false) as off,
+           coalesce(k.loop_replies_per_hour, 20) as loop_replies_per_hour,
+           coalesce(k.loop_repeats, 3) as loop_repeats,
+           (select count(distinct s.turn_id) from conversations v
+            join messages s on s.tenant_id = v.tenant_id and s.conversation_id = v.id
+             and s.sent_at > now() - interval '1 hour' and s.author = 'assistant'
+            where v.tenant_id = c.tenant_id and v.contact_id = c.contact_id
+              and v.last_message_at > now() - interval '1 hour') as replies_last_hour,
+           (select m.notice from messages m
+            where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in'
+              and m.revoked_at is null
+            order by m.sent_at desc, m.id desc limit 1) as notice,
+           exists (select 1 from messages m
+                   where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in'
+                     and m.revoked_at is null and m.notice is null) as asks,
            extract(epoch from (date_trunc('day', now() at time zone b.time_zone)
                + interval '1 day') at time zone b.time_zone - now())::float8 as day_left_s
     from unnest(cast(:ids as uuid[]), cast(:epochs as int[])) as h(id, epoch)
     join turns t on t.tenant_id = :tenant_id and t.id = h.id and t.lease_epoch = h.epoch
     join tenants b on b.id = t.tenant_id
     join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+    join contacts p on p.tenant_id = c.tenant_id and p.id = c.contact_id
+    left join tenant_conduct k on k.tenant_id = t.tenant_id
     where t.lease_owner = :owner and t.state in ('claimed', 'held')
     order by t.id for no key update of t
     """
@@ -30,10 +48,12 @@ HISTORY = text(
     cross join lateral (
         select m.id, m.author, m.kind, coalesce(m.body, '') as body, m.sent_at,
                coalesce(m.turn_id = h.turn_id and m.direction = 'in', false) as unanswered,
-               c.push_name
+               c.push_name, f.id as file_id, f.name as file_name, f.reading, f.model as file_model,
+               f.audio_ms, f.pages, f.input_tokens, f.output_tokens
         from messages m
         join conversations v on v.tenant_id = m.tenant_id and v.id = m.conversation_id
         join contacts c on c.tenant_id = v.tenant_id and c.id = v.contact_id
+        left join message_media f on f.tenant_id = m.tenant_id and f.message_id = m.id
         where m.tenant_id = :tenant_id and m.conversation_id = h.conversation_id
           and m.revoked_at is null
           and (m.direction = 'out' or m.turn_id = h.turn_id or m.disposition is not null)
@@ -80,26 +100,49 @@ PARK = text(
       and state in ('claimed', 'held', 'generated', 'sending')
     """
 )
+# With the answer goes how it came about, and the wish for a summary of what no longer fits.
 GENERATED = text(
     """
-    update turns t set state = 'generated', result = r.result, usage = r.usage, model = r.model,
-        prompt_version = r.prompt_version, generated_at = now(), failing_since = null, attempts = 1
-    from jsonb_to_recordset(cast(:rows as jsonb))
-        as r(id uuid, epoch int, result jsonb, usage jsonb, model text, prompt_version text)
-    where t.tenant_id = :tenant_id and t.id = r.id and t.lease_epoch = r.epoch
-      and t.state = 'held'
+    with answered as (
+        select * from jsonb_to_recordset(cast(:rows as jsonb))
+            as r(id uuid, epoch int, result jsonb, usage jsonb, model text, prompt_version text,
+                 trace jsonb, forgotten_until timestamptz)
+    ), generated as (
+        update turns t set state = 'generated', result = r.result, usage = r.usage,
+            model = r.model, prompt_version = r.prompt_version, generated_at = now(),
+            failing_since = null, attempts = 1
+        from answered r
+        where t.tenant_id = :tenant_id and t.id = r.id and t.lease_epoch = r.epoch
+          and t.state = 'held'
+        returning t.id, t.conversation_id, r.trace, r.forgotten_until
+    ), traced as (
+        insert into turn_traces (tenant_id, turn_id, trace)
+        select :tenant_id, id, trace from generated where trace <> '{}'
+        on conflict (tenant_id, turn_id) do update set trace = excluded.trace
+    )
+    insert into conversation_summaries as s (tenant_id, conversation_id, wanted_until_at)
+    select :tenant_id, conversation_id, forgotten_until
+    from generated where forgotten_until is not null
+    on conflict (tenant_id, conversation_id) do update
+    set wanted_until_at = excluded.wanted_until_at, due_at = now(), tries = 0
+    where s.until_at is null or s.until_at < excluded.wanted_until_at
     """
 )
 STILL_HELD = text(
     """
     select t.id, t.lease_epoch as epoch, t.hold_id, t.supersedes, c.amount_ucr,
-           c.price_version_id,
+           c.price_version_id, coalesce(k.bubbles, false) as bubbles,
+           exists (select 1 from conversations v
+                   join contacts p on p.tenant_id = v.tenant_id and p.id = v.contact_id
+                   where v.tenant_id = t.tenant_id and v.id = t.conversation_id
+                     and p.opted_out_at is not null) as opted_out,
            exists (select 1 from messages m where m.tenant_id = t.tenant_id
                      and m.conversation_id = t.conversation_id and m.direction = 'in'
                      and m.disposition is null and m.turn_id is null) as newer
     from unnest(cast(:ids as uuid[]), cast(:epochs as int[])) as h(id, epoch)
     join turns t on t.tenant_id = :tenant_id and t.id = h.id and t.lease_epoch = h.epoch
     join credit_holds c on c.tenant_id = t.tenant_id and c.id = t.hold_id
+    left join tenant_conduct k on k.tenant_id = t.tenant_id
     where t.lease_owner = :owner and t.state = 'held'
     order by t.id for no key update of t
     """
@@ -119,8 +162,6 @@ SENDING = text(
       and t.lease_owner = :owner and t.state in ('generated', 'sending')
     """
 )
-BUSINESS_TEXTS = text("select handover_text from tenants where id = :tenant_id")
-"""What the tenant wants customers to be told when people take over."""
 GIVEN_UP = text(
     """
     update turns set state = 'generated', generated_at = now(), failing_since = null,

@@ -19,8 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db.rows import as_rows
 from app.core.faults import fault_point
-from app.core.ports import Answer
+from app.core.ports import Answer, Prepared
 from app.messaging import conversations
+from app.messaging.bubbles import split
+from app.messaging.media import charging
 from app.messaging.sends import queueing
 from app.messaging.sends.parts import Parts
 from app.messaging.sends.queueing import Outgoing
@@ -29,6 +31,7 @@ from app.messaging.turns import queries
 from app.messaging.turns.batches import BUSY, Outcome
 from app.messaging.turns.ending import SUPERSEDES_MAX, Ending, end_turn
 from app.messaging.turns.model import ClaimedTurn, Engine, Lease, LeaseLostError
+from app.messaging.turns.noticing import handover_words
 from billing import prices
 
 log = logging.getLogger(__name__)
@@ -36,22 +39,32 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A turn, the model that its hold was priced for, and what the model said."""
+    """A turn, what its hold was priced for, and what the model said."""
 
     turn: ClaimedTurn
-    priced_as: str
+    prepared: Prepared
     answer: Answer
+
+    def usage(self, model: str) -> prices.Usage:
+        """Return what the answer used, priced as a model's."""
+        if self.prepared.free:
+            return prices.CURATED_ANSWER
+        return prices.Usage(
+            model=model,
+            input_tokens=self.answer.input_tokens,
+            output_tokens=self.answer.output_tokens,
+        )
 
 
 async def queue_reply(
-    engine: Engine, turn: ClaimedTurn, *, priced_as: str, answer: Answer
+    engine: Engine, turn: ClaimedTurn, prepared: Prepared, answer: Answer
 ) -> Parts:
     """Store a turn's reply with its price; the parts to send, none when the turn ended instead.
 
     Raises:
         LeaseLostError: another worker has the turn.
     """
-    answered = _Answered(turn, priced_as, answer)
+    answered = _Answered(turn, prepared, answer)
     parts = await engine.batches.join(_queue_all, engine, turn.tenant_id, answered)
     fault_point("reply.after_commit")
     return parts
@@ -101,6 +114,9 @@ def _ending(turn: ClaimedTurn, owner: conversations.Ownership, held: Any) -> End
     if owner.people_own or owner.paused:
         stop = Disposition.HUMAN_OWNED if owner.people_own else Disposition.PAUSED
         return Ending(turn.id, TurnState.CANCELLED, stop, stop.value)
+    if held.opted_out:
+        left = Disposition.OPTED_OUT
+        return Ending(turn.id, TurnState.CANCELLED, left, left.value)
     if held.newer and held.supersedes < SUPERSEDES_MAX:
         return Ending(turn.id, TurnState.SUPERSEDED, None, "newer_message")
     return None
@@ -139,19 +155,14 @@ async def _store(
 
 
 def _charged(each: _Answered, price: prices.PriceVersion, held: Any) -> Outgoing:
-    usage = prices.Usage(
-        model=each.priced_as,
-        input_tokens=each.answer.input_tokens,
-        output_tokens=each.answer.output_tokens,
-    )
-    due_ucr = prices.price_of(price, usage)
+    files_ucr = charging.price_ucr(price, each.prepared.files)
+    due_ucr = prices.price_of(price, each.usage(each.prepared.model)) + files_ucr
     if due_ucr > held.amount_ucr:
         log.error(
             "a reply cost more than its hold", extra={"turnId": each.turn.id, "code": "overrun"}
         )
-    return Outgoing(
-        each.answer.bubbles, hold_id=held.hold_id, price_ucr=min(due_ucr, held.amount_ucr)
-    )
+    bubbles = split(each.answer.bubbles) if held.bubbles else each.answer.bubbles
+    return Outgoing(bubbles, hold_id=held.hold_id, price_ucr=min(due_ucr, held.amount_ucr))
 
 
 async def _hand_over(connection: AsyncConnection, each: _Answered) -> Sequence[str]:
@@ -164,22 +175,15 @@ async def _hand_over(connection: AsyncConnection, each: _Answered) -> Sequence[s
         HandoverReason(answer.handover_reason or HandoverReason.MISSING_KNOWLEDGE),
         summary=answer.handover_summary,
     )
-    if answer.bubbles:
-        return answer.bubbles
-    words = await connection.scalar(queries.BUSINESS_TEXTS, {"tenant_id": turn.tenant_id})
-    return [words] if words else []
+    return await handover_words(connection, turn.tenant_id, list(answer.bubbles))
 
 
 def _generated(each: _Answered, price: prices.PriceVersion) -> dict[str, Any]:
     answer = each.answer
     known = answer.model in price.provider_prices
-    spent = prices.Usage(
-        model=answer.model if known else each.priced_as,
-        input_tokens=answer.input_tokens,
-        output_tokens=answer.output_tokens,
-    )
-    cost_usd_micro = prices.provider_cost(price, spent)
-    cost = {} if cost_usd_micro is None else {"cost_usd_micro": cost_usd_micro}
+    spent = each.usage(answer.model if known else each.prepared.model)
+    costs = prices.provider_cost(price, spent), charging.cost_usd_micro(price, each.prepared.files)
+    cost = {} if None in costs else {"cost_usd_micro": sum(c or 0 for c in costs)}
     return {
         "id": each.turn.id,
         "epoch": each.turn.epoch,
@@ -192,8 +196,11 @@ def _generated(each: _Answered, price: prices.PriceVersion) -> dict[str, Any]:
             "model": answer.model,
             "input_tokens": answer.input_tokens,
             "output_tokens": answer.output_tokens,
+            **charging.figures(each.prepared.files),
             **cost,
         },
         "model": answer.model,
         "prompt_version": answer.prompt_version,
+        "trace": answer.trace,
+        "forgotten_until": answer.forgotten_until,
     }

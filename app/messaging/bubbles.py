@@ -1,0 +1,28 @@
+"""Bubbles: a reply as several short messages, as people write them, where a business wants it."""
+
+from collections.abc import Sequence
+
+BUBBLES_MAX = 3
+_TOGETHER_CHARS_MAX = 60
+
+
+def split(texts: Sequence[str], *, bubbles_max: int = BUBBLES_MAX) -> list[str]:
+    """Split texts where a line is empty into at most ``bubbles_max`` messages.
+
+    A very short paragraph (a greeting, a heading) stays with what follows it; what is more than
+    the last bubble's share stays together in it.
+    """
+    paragraphs: list[str] = []
+    for each in texts:
+        waiting = ""
+        for paragraph in filter(None, (p.strip() for p in each.split("\n\n"))):
+            joined = f"{waiting}\n\n{paragraph}" if waiting else paragraph
+            short = len(joined) <= _TOGETHER_CHARS_MAX
+            waiting = joined if short else ""
+            if not short:
+                paragraphs.append(joined)
+        if waiting:
+            paragraphs.append(waiting)
+    if len(paragraphs) <= bubbles_max:
+        return paragraphs
+    return [*paragraphs[: bubbles_max - 1], "\n\n".join(paragraphs[bubbles_max - 1 :])]

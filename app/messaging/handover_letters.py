@@ -1,0 +1,141 @@
+"""Letters to the people of a business: somebody waits for an answer of theirs.
+
+``conversations.notify_at`` says that a letter is due; whoever takes the conversation over,
+resolves it or gives it back clears it. About one conversation at most one letter goes out in
+half an hour, and to one business at most one a minute: who waits by then shares it. A
+conversation that belongs to somebody is written about to them alone, if they want such letters.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.mail.letter import Action, Letter
+from app.core.mail.outbox import Outbox
+from app.messaging.states import HandoverReason
+from tenants.notifications import Notice, Recipient, wants
+
+_APART_S = 60.0
+_WAITING_MAX = 100
+_LISTED_MAX = 10
+_SUMMARY_CHARS_MAX = 200
+_FOOTNOTE = "You get this mail because customers of {business} may need you. Change that in Parley."
+
+WHY: dict[HandoverReason, str] = {
+    HandoverReason.CUSTOMER_REQUEST: "asked for a person",
+    HandoverReason.MISSING_KNOWLEDGE: "asked something the assistant does not know",
+    HandoverReason.UNSUPPORTED_REQUEST: "wants something the assistant may not do",
+    HandoverReason.POLICY_RESTRICTION: "asked something the assistant must not answer",
+    HandoverReason.TOOL_FAILURE: "could not be answered because something failed",
+    HandoverReason.PENDING_CLARIFICATION: "needs an answer that only you can give",
+    HandoverReason.USAGE_LIMIT: "reached a limit that you set",
+    HandoverReason.LOOP_BRAKE: "may be a machine; the assistant stopped answering",
+}
+
+# Conversations only, in one order; nothing else is locked behind them.
+_DUE = text(
+    """
+    select c.tenant_id, c.id, c.handover_reason, c.handover_summary, c.assignee_id,
+           coalesce(p.name, p.push_name) as customer, n.name as number, t.name as business,
+           coalesce(k.letters_with_summary, false) as with_summary,
+           extract(epoch from c.notify_at)::bigint as due_s
+    from conversations c
+    join tenants t on t.id = c.tenant_id and t.status = 'active'
+    join contacts p on p.tenant_id = c.tenant_id and p.id = c.contact_id
+    join channels n on n.tenant_id = c.tenant_id and n.id = c.channel_id
+    left join tenant_conduct k on k.tenant_id = c.tenant_id
+    where c.notify_at <= now() and c.state = 'open'
+      and coalesce(k.letters_at < now() - make_interval(secs => :apart_s), true)
+    order by c.tenant_id, c.notify_at, c.id limit :waiting_max
+    for no key update of c skip locked
+    """
+)
+_TOLD = text(
+    """
+    update conversations set notified_at = now(), notify_at = null
+    where tenant_id = :tenant_id and id = any(:ids)
+    """
+)
+_SENT = text(
+    """
+    insert into tenant_conduct (tenant_id, letters_at) values (:tenant_id, now())
+    on conflict (tenant_id) do update set letters_at = now()
+    """
+)
+
+
+class HandoverLetters:
+    """Writes to those who want to know. Needs the system scope, which sees their addresses."""
+
+    def __init__(self, outbox: Outbox, app_url: str) -> None:
+        self._outbox = outbox
+        self._inbox = f"{app_url.rstrip('/')}/inbox"
+
+    async def write_due(self, connection: AsyncConnection) -> int:
+        """Queue the letters that are due; return how many conversations they are about."""
+        values = {"apart_s": _APART_S, "waiting_max": _WAITING_MAX}
+        due = (await connection.execute(_DUE, values)).all()
+        for tenant_id in sorted({row.tenant_id for row in due}):
+            await self._write(connection, tenant_id, [r for r in due if r.tenant_id == tenant_id])
+        return len(due)
+
+    async def _write(
+        self, connection: AsyncConnection, tenant_id: UUID, waiting: Sequence[Any]
+    ) -> None:
+        recipients = await wants(connection, tenant_id, Notice.HANDOVER)
+        known = {each.user_id for each in recipients}
+        for recipient in recipients:
+            theirs = [w for w in waiting if _concerns(w, recipient, known)]
+            if theirs:
+                await self._outbox.queue(
+                    connection,
+                    to=recipient.email,
+                    letter=self.letter(recipient, theirs),
+                    key=f"handover:{theirs[0].id}:{theirs[0].due_s}:{recipient.user_id}",
+                    tenant_id=tenant_id,
+                )
+        told = {"tenant_id": tenant_id, "ids": [w.id for w in waiting]}
+        await connection.execute(_TOLD, told)
+        await connection.execute(_SENT, {"tenant_id": tenant_id})
+
+    def letter(self, recipient: Recipient, waiting: Sequence[Any]) -> Letter:
+        """Return the letter about those who wait, the longest first."""
+        business = waiting[0].business
+        count = len(waiting)
+        subject = (
+            f"{_name(waiting[0])} is waiting for {business}"
+            if count == 1
+            else f"{count} customers are waiting for {business}"
+        )
+        more = count - _LISTED_MAX
+        return Letter(
+            subject=subject,
+            preheader="The assistant has asked for a person.",
+            paragraphs=(f"Hello {recipient.name},", *(_line(w) for w in waiting[:_LISTED_MAX])),
+            action=Action(
+                "Open the conversation" if count == 1 else "Open the inbox",
+                f"{self._inbox}/{waiting[0].id}" if count == 1 else self._inbox,
+            ),
+            closing=(f"And {more} more.",) if more > 0 else (),
+            footnote=_FOOTNOTE.format(business=business),
+        )
+
+
+def _concerns(waiting: Any, recipient: Recipient, known: set[UUID]) -> bool:
+    theirs = waiting.assignee_id if waiting.assignee_id in known else None
+    return theirs is None or theirs == recipient.user_id
+
+
+def _line(waiting: Any) -> str:
+    why = WHY.get(HandoverReason(waiting.handover_reason), "is waiting for a person")
+    line = f"{_name(waiting)} {why} ({waiting.number})."
+    if waiting.with_summary and waiting.handover_summary:
+        line += f" {waiting.handover_summary[:_SUMMARY_CHARS_MAX]}"
+    return line
+
+
+def _name(waiting: Any) -> str:
+    return waiting.customer or "A customer"

@@ -1,0 +1,60 @@
+"""Leaving and coming back: a customer's STOP and START.
+
+The contact's row is written before its conversation is locked, in the order that everything
+keeps which hears of contacts: contacts → conversation → turn → wallet.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.channels.port import ContentKind
+from app.core.db.rows import as_rows
+from app.messaging.ingest.items import Item
+from app.messaging.opt_words import opting_of
+from app.messaging.states import Notice
+
+_OPT = text(
+    """
+    with changed as (
+        select c.tenant_id, c.id, r.leaves
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, id uuid, leaves boolean)
+        join contacts c on c.tenant_id = r.tenant_id and c.id = r.id
+         and (c.opted_out_at is not null) <> r.leaves
+        order by c.tenant_id, c.id for no key update of c
+    )
+    update contacts c set opted_out_at = case when h.leaves then now() end
+    from changed h where c.tenant_id = h.tenant_id and c.id = h.id
+    returning c.tenant_id, c.id
+    """
+)
+
+
+async def note_wishes(
+    connection: AsyncConnection, items: Sequence[Item], contacts: Mapping[tuple[UUID, str], UUID]
+) -> None:
+    """Let customers leave or come back by their word; marks the message that did it.
+
+    Args:
+        connection: an open transaction that holds no conversation yet.
+        items: new messages of customers, oldest first.
+        contacts: the contact of each (tenant, address).
+    """
+    last: dict[tuple[UUID, UUID], tuple[Item, Notice]] = {}
+    for item in sorted(items, key=lambda i: i.message.sent_at):
+        message = item.message
+        if message.from_me or message.kind is not ContentKind.TEXT:
+            continue
+        if meaning := opting_of(message.body, item.channel.locale):
+            last[item.tenant_id, contacts[item.tenant_id, message.chat]] = (item, meaning)
+    if not last:
+        return
+    rows = as_rows(
+        {"tenant_id": tenant_id, "id": contact_id, "leaves": meaning is Notice.OPTED_OUT}
+        for (tenant_id, contact_id), (_, meaning) in last.items()
+    )
+    for changed in await connection.execute(_OPT, {"rows": rows}):
+        item, meaning = last[changed.tenant_id, changed.id]
+        item.opting = meaning
