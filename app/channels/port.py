@@ -83,10 +83,11 @@ class RevokeEvent:
 
 @dataclass(frozen=True, slots=True)
 class SessionEvent:
-    """The number's connection changed its state."""
+    """The number's connection changed its state; ``at_ms`` is when, on the channel's clock."""
 
     status: str
     own_address: str | None
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Envelope:
     engine: str | None
     engine_version: str | None
     own_addresses: tuple[str, ...] = ()
+    own_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,28 @@ class ChannelAccess:
     guarded: bool
     engine: str | None
     engine_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes out. ``kind`` is image, audio, video or document."""
+
+    kind: str
+    content_type: str
+    name: str
+    data: bytes = field(repr=False)
+
+
+class MediaSource(Protocol):
+    """Hands out the files of messages. Failures are ProviderError."""
+
+    async def fetch_media(self, access: ChannelAccess, url: str, *, bytes_max: int) -> bytes:
+        """Return a file's bytes; OutboundRefused when it is too large or must not be asked for."""
+        ...
+
+    async def media_url(self, access: ChannelAccess, message_id: str, chat: str) -> str | None:
+        """Have a message's file downloaded again; its address, None where that is impossible."""
+        ...
 
 
 class Sender(Protocol):
@@ -168,4 +192,14 @@ class Sender(Protocol):
         self, access: ChannelAccess, chat: str, text: str, client_id: str | None
     ) -> str | None:
         """Send a text; return the bare message id, or None when the answer told none."""
+        ...
+
+    async def send_media(
+        self, access: ChannelAccess, chat: str, attachment: Attachment, caption: str | None
+    ) -> str | None:
+        """Send a file; return the bare message id, or None when the answer told none.
+
+        Nobody can choose the id of a file's message: whether a lost answer's file arrived is
+        only known by its echo or ack.
+        """
         ...

@@ -224,5 +224,5 @@ def sim(simulator_url: str) -> Iterator[Sim]:
         control.post("/_sim/model", {"mode": "demo"})
         control.post("/_sim/engine", {"engine": "NOWEB", "version": "2026.7.1"})
         control.post("/_sim/acks", {"mode": "normal"})
-        control.post("/_sim/clock", {"retry_scale": 0.01})
+        control.post("/_sim/clock", {"retry_scale": 0.01, "pairing_scale": 1})
         yield control

@@ -111,7 +111,6 @@ def test_wrong_input_is_told(sim: Sim, path: str, body: dict[str, object], told:
 
 
 def test_what_is_not_built_says_so(sim: Sim) -> None:
-    assert "error" in sim.post("/_sim/model", {"mode": "obedient"}, 501)
     assert "error" in sim.post("/_sim/faults", {"service": "twilio", "status": 500}, 501)
     assert sim.http.get("/_sim/calls", params={"service": "twilio"}).status_code == 501
 

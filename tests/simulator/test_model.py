@@ -1,5 +1,6 @@
 """The model service with the real OpenAI client: modes, structured output, errors, embeddings."""
 
+import asyncio
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,11 @@ from typing import Any
 import openai
 import pytest
 
+from app.assistant.knowledge.rewriting import Rewriter
+from app.core.config import Settings
+from app.llm.embeddings import OpenAIEmbedder
+from app.llm.openai import OpenAIModel
+from simulator.model import minilm
 from tests.simulator.conftest import Sim
 
 SCHEMA = {
@@ -121,15 +127,50 @@ def test_refusals_of_the_service(sim: Sim, model: openai.OpenAI) -> None:
 def test_embeddings_are_unit_vectors(model: openai.OpenAI, encoding: Any) -> None:
     more = {"encoding_format": encoding} if encoding == "float" else {}
     texts = ["Do you deliver to Riverside?", "Delivery area: Riverside", "Gluten-free bread"]
-    answer = model.embeddings.create(model="e", input=texts, dimensions=256, **more)
+    answer = model.embeddings.create(model="e", input=texts, **more)
     vectors = [item.embedding for item in answer.data]
-    assert [len(v) for v in vectors] == [256, 256, 256]
+    assert [len(v) for v in vectors] == [384, 384, 384]
     assert all(math.isclose(math.hypot(*v), 1.0, abs_tol=1e-5) for v in vectors)
     alike = dot(vectors[0], vectors[1])
     assert alike > dot(vectors[0], vectors[2]) + 0.2
-    again = model.embeddings.create(model="e", input=texts[:1], dimensions=256, **more)
+    again = model.embeddings.create(model="e", input=texts[:1], **more)
     assert again.data[0].embedding == pytest.approx(vectors[0], abs=1e-6)
     assert answer.usage.total_tokens > 0
+    with pytest.raises(openai.BadRequestError, match="dimensions"):
+        model.embeddings.create(model="e", input=texts[:1], dimensions=256)
+
+
+def test_embeddings_are_those_of_the_published_model(model: openai.OpenAI) -> None:
+    texts = [
+        "The weather is lovely today.",
+        "It's so sunny outside!",
+        "He drove to the stadium.",
+        # Longer than the model reads: cut off, not refused.
+        "The weather is lovely today. " * 200,
+    ]
+    answer = model.embeddings.create(model="e", input=texts)
+    first, *others = [item.embedding for item in answer.data]
+    # The similarities that all-MiniLM-L6-v2's own documentation prints.
+    assert [dot(first, v) for v in others[:2]] == pytest.approx([0.6660, 0.1046], abs=2e-4)
+
+
+def test_the_product_embeds_in_order_and_translates(sim: Sim) -> None:
+    settings = Settings(openai_api_key="k", openai_base_url=f"{sim.url}/v1")
+    texts = [f"item {n}" for n in range(70)]
+
+    async def embed() -> tuple[list[list[float]], list[str]]:
+        embedder, model = OpenAIEmbedder(settings), OpenAIModel(settings)
+        try:
+            queries = await Rewriter(model, settings).queries("¿Cuánto cuesta el envío?", ["en"])
+            return await embedder.embed(texts), queries
+        finally:
+            await embedder.close()
+            await model.close()
+
+    vectors, queries = asyncio.run(embed())
+    assert [len(v) for v in vectors] == [384] * 70
+    assert dot(vectors[65], minilm.embed(["item 65"])[0][0]) == pytest.approx(1, abs=1e-5)
+    assert queries == ["how much price cost delivery shipping", "¿Cuánto cuesta el envío?"]
 
 
 def dot(left: list[float], right: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""WAHA over HTTP: seen, typing, text, and the look-ups that settle a doubtful send.
+"""WAHA over HTTP: seen, typing, text, files, and the look-ups that settle a doubtful send.
 
 Sources: WAHA's OpenAPI 2026.7.1 and the behaviour noted there: 201 with a body that depends
 on the engine; 422 after 5–10 s when the session is not working; 500 bodies echo the message
@@ -6,28 +6,24 @@ text, so an answer's body never reaches a log or an error.
 """
 
 import asyncio
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
-import msgspec
 
-from app.channels.port import ChannelAccess
+from app.channels.port import Attachment, ChannelAccess
 from app.channels.waha.addresses import normalise_address, parse_message_id
-from app.core.errors import ProviderError
+from app.channels.waha.calls import WahaCalls
 from app.core.faults import fault_point
 
 _CLIENT_ID_ENGINES = {"NOWEB", "GOWS"}
 _CLIENT_ID_SINCE = (2026, 4, 3)
-_ANSWER_BYTES_MAX = 1 << 20
 _GESTURE_TIMEOUT_S = 15.0
 _LOOKUP_TIMEOUT_S = 20.0
-_UNPROCESSABLE = 422
-_SERVER_ERROR = 500
-_NOT_IMPLEMENTED = 501
-_TOO_MANY = 429
+_SEND_ROUTES = {"image": "/api/sendImage", "audio": "/api/sendVoice", "video": "/api/sendVideo"}
 
 
 class WahaClient:
@@ -46,8 +42,7 @@ class WahaClient:
         guarded: aiohttp.ClientSession,
         send_timeout_s: float,
     ) -> None:
-        self._trusted = trusted
-        self._guarded = guarded
+        self.calls = WahaCalls(trusted=trusted, guarded=guarded)
         self._send_timeout_s = send_timeout_s
 
     def honours_client_id(self, access: ChannelAccess) -> bool:
@@ -73,12 +68,27 @@ class WahaClient:
         body: dict[str, Any] = {"session": access.session, "chatId": chat, "text": text}
         if client_id:
             body["id"] = client_id
-        fault_point("send.before_provider_call")
-        answer = await self._call(
-            access, "POST", "/api/sendText", body, timeout_s=self._send_timeout_s
-        )
-        fault_point("send.after_provider_accepted")
-        return sent_message_id(answer)
+        return await self._send(access, "/api/sendText", body)
+
+    async def send_media(
+        self, access: ChannelAccess, chat: str, attachment: Attachment, caption: str | None
+    ) -> str | None:
+        """POST /api/sendImage, sendVoice, sendVideo or sendFile, the file in the body."""
+        body: dict[str, Any] = {
+            "session": access.session,
+            "chatId": chat,
+            "file": {
+                "mimetype": attachment.content_type,
+                "filename": attachment.name,
+                "data": (await asyncio.to_thread(base64.b64encode, attachment.data)).decode(),
+            },
+        }
+        if attachment.kind in {"audio", "video"}:
+            # WhatsApp plays only Opus and H.264; WAHA converts what is neither.
+            body["convert"] = True
+        if caption and attachment.kind != "audio":
+            body["caption"] = caption
+        return await self._send(access, _SEND_ROUTES.get(attachment.kind, "/api/sendFile"), body)
 
     async def list_messages(
         self,
@@ -102,7 +112,7 @@ class WahaClient:
         path = "/api/messages?" + urlencode(
             {"session": access.session, "chatId": chat or "all", **query}
         )
-        answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
+        answer = await self.calls.call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
         return [m for m in answer if isinstance(m, Mapping)] if isinstance(answer, list) else []
 
     async def list_chats(
@@ -114,79 +124,26 @@ class WahaClient:
         """
         query = urlencode({"limit": str(limit), "offset": str(offset)})
         path = f"/api/{quote(access.session)}/chats/overview?{query}"
-        answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
+        answer = await self.calls.call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
         chats = [c for c in answer if isinstance(c, Mapping)] if isinstance(answer, list) else []
         return [(str(c.get("id")), _last_word_s(c) >= since_s) for c in chats]
 
     async def phone_of_lid(self, access: ChannelAccess, lid: str) -> str | None:
         """GET /api/{session}/lids/{lid}; None while WAHA does not know the phone."""
         path = f"/api/{quote(access.session)}/lids/{quote(lid, safe='')}"
-        answer = await self._call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
+        answer = await self.calls.call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
         phone = answer.get("pn") if isinstance(answer, Mapping) else None
         return normalise_address(phone) if isinstance(phone, str) and phone else None
 
+    async def _send(self, access: ChannelAccess, path: str, body: dict[str, Any]) -> str | None:
+        fault_point("send.before_provider_call")
+        answer = await self.calls.call(access, "POST", path, body, timeout_s=self._send_timeout_s)
+        fault_point("send.after_provider_accepted")
+        return sent_message_id(answer)
+
     async def _gesture(self, access: ChannelAccess, path: str, chat: str) -> None:
         body = {"session": access.session, "chatId": chat}
-        await self._call(access, "POST", path, body, timeout_s=_GESTURE_TIMEOUT_S)
-
-    async def _call(
-        self,
-        access: ChannelAccess,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        *,
-        timeout_s: float,
-    ) -> Any:
-        http = self._guarded if access.guarded else self._trusted
-        headers = {"X-Api-Key": access.api_key} if access.api_key else {}
-        payload = None
-        if body is not None:
-            payload = msgspec.json.encode(body)
-            headers["Content-Type"] = "application/json"
-        try:
-            async with (
-                asyncio.timeout(timeout_s),
-                http.request(
-                    method,
-                    access.api_url.rstrip("/") + path,
-                    data=payload,
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
-                ) as response,
-            ):
-                raw = await response.content.read(_ANSWER_BYTES_MAX)
-                status = response.status
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise ProviderError(
-                "waha", f"WAHA cannot be reached ({type(error).__name__})"
-            ) from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise ProviderError(
-                "waha", f"WAHA's answer was lost ({type(error).__name__})", ambiguous=True
-            ) from None
-        return _read_answer(status, raw, response.headers.get("Retry-After"))
-
-
-def _read_answer(status: int, raw: bytes, retry_after: str | None) -> Any:
-    if 200 <= status < 300:  # noqa: PLR2004
-        try:
-            return msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
-            return None
-    after_s = float(retry_after) if retry_after and retry_after.isdigit() else None
-    raise ProviderError(
-        "waha",
-        f"WAHA answered {status}",
-        status_code=status,
-        # 501 means that the engine cannot do it; other server errors may have happened after
-        # WhatsApp took the message.
-        ambiguous=status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED,
-        retryable=status in {408, _UNPROCESSABLE, _TOO_MANY, 401, 403}
-        or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED),
-        retry_after_s=after_s,
-    )
+        await self.calls.call(access, "POST", path, body, timeout_s=_GESTURE_TIMEOUT_S)
 
 
 def sent_message_id(answer: object) -> str | None:

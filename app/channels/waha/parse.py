@@ -9,7 +9,6 @@ import msgspec
 from app.channels.port import (
     AckEvent,
     ChatKind,
-    ContentKind,
     EditEvent,
     Envelope,
     Event,
@@ -21,12 +20,12 @@ from app.channels.port import (
     SessionEvent,
 )
 from app.channels.waha.addresses import MessageId, chat_kind, normalise_address, parse_message_id
+from app.channels.waha.content import read_content, read_media
 from app.channels.waha.fields import first_text, integer, mapping, moment, text
 from app.core.json import decode_object
 
 _NAME_CHARS_MAX = 200
 _WORD_CHARS_MAX = 64
-_VCARDS_MAX = 10
 _COMPOSING = {"typing", "recording"}
 
 
@@ -41,6 +40,7 @@ def parse_envelope(body: Mapping[str, Any]) -> Envelope:
         engine=text(body.get("engine"), chars_max=_WORD_CHARS_MAX),
         engine_version=text(environment.get("version"), chars_max=_WORD_CHARS_MAX),
         own_addresses=tuple(dict.fromkeys(normalise_address(a) for a in own if a)),
+        own_name=text(me.get("pushName"), chars_max=_NAME_CHARS_MAX),
     )
 
 
@@ -99,7 +99,7 @@ def _message(payload: Mapping[str, Any], now: datetime) -> Event:
         return IgnoredEvent("no_message_id")
     from_me = _from_me(payload, found)
     chat = _chat(payload, found, from_me=from_me)
-    kind, body = _content(payload)
+    kind, body = read_content(payload)
     data = mapping(payload.get("_data"))
     return MessageEvent(
         wa_id=found.bare,
@@ -113,7 +113,7 @@ def _message(payload: Mapping[str, Any], now: datetime) -> Event:
         push_name=None if from_me else _push_name(data),
         alternate=_alternate(data, chat, from_me=from_me),
         reply_to=_reply_to(payload),
-        media=_media(payload),
+        media=read_media(payload),
     )
 
 
@@ -159,70 +159,6 @@ def _reply_to(payload: Mapping[str, Any]) -> str | None:
     return quoted.bare if quoted else None
 
 
-def _content(payload: Mapping[str, Any]) -> tuple[ContentKind, str | None]:
-    location = mapping(payload.get("location"))
-    if location:
-        # WEBJS puts the map's thumbnail into the body of a location: it is not text.
-        return ContentKind.LOCATION, _location_text(location)
-    cards = payload.get("vCards")
-    if isinstance(cards, list) and cards:
-        return ContentKind.CONTACT, _cards_text(cards)
-    body = text(payload.get("body"))
-    if payload.get("hasMedia") is True or mapping(payload.get("media")):
-        return _media_kind(payload), body
-    stripped = body.strip() if body else ""
-    return (ContentKind.TEXT, body) if stripped else (ContentKind.EMPTY, None)
-
-
-def _location_text(location: Mapping[str, Any]) -> str | None:
-    named = [
-        found
-        for name in ("name", "address", "description")
-        if (found := text(location.get(name), chars_max=500))
-    ]
-    where = [_coordinate(location.get(name)) for name in ("latitude", "longitude")]
-    return text(", ".join([*named, *(w for w in where if w)]), chars_max=2000)
-
-
-def _coordinate(value: object) -> str | None:
-    """Return degrees as text; WAHA sends strings, and a number is as good."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)[:32]
-    return text(value, chars_max=32)
-
-
-def _cards_text(cards: list[Any]) -> str:
-    names: list[str] = []
-    for card in cards[:_VCARDS_MAX]:
-        lines = card.splitlines() if isinstance(card, str) else []
-        name = next((line[3:] for line in lines if line.upper().startswith("FN:")), None)
-        names.append(name or "?")
-    return text(", ".join(names), chars_max=2000) or ""
-
-
-def _media_kind(payload: Mapping[str, Any]) -> ContentKind:
-    media, data = mapping(payload.get("media")), mapping(payload.get("_data"))
-    told = (*mapping(data.get("message")), *mapping(data.get("Message")), data.get("type"))
-    if "stickerMessage" in told or "sticker" in told:
-        return ContentKind.STICKER
-    mimetype = (text(media.get("mimetype"), chars_max=128) or "").partition("/")[0]
-    return {
-        "image": ContentKind.IMAGE,
-        "video": ContentKind.VIDEO,
-        "audio": ContentKind.AUDIO,
-    }.get(mimetype, ContentKind.DOCUMENT)
-
-
-def _media(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    media = mapping(payload.get("media"))
-    kept = {
-        name: found
-        for name in ("url", "mimetype", "filename")
-        if (found := text(media.get(name), chars_max=2000))
-    }
-    return kept or None
-
-
 def _ack(payload: Mapping[str, Any], _now: datetime) -> Event:
     found, level = _message_id(payload.get("id")), integer(payload.get("ack"))
     if found is None or level is None:
@@ -247,7 +183,11 @@ def _revoked(payload: Mapping[str, Any], _now: datetime) -> Event:
 
 def _session(payload: Mapping[str, Any], _now: datetime) -> Event:
     status = text(payload.get("status"), chars_max=_WORD_CHARS_MAX)
-    return SessionEvent(status, None) if status else IgnoredEvent("no_status")
+    if status is None:
+        return IgnoredEvent("no_status")
+    points = payload.get("statuses")
+    newest = points[-1] if isinstance(points, list) and points else None
+    return SessionEvent(status, None, integer(mapping(newest).get("timestamp")))
 
 
 def _presence(payload: Mapping[str, Any], _now: datetime) -> Event:
