@@ -29,6 +29,7 @@ class MediaInput(msgspec.Struct, forbid_unknown_fields=True):
     data_base64: str
     filename: str | None = None
     caption: str | None = None
+    download: Literal["ok", "failed", "off"] = "ok"
 
 
 class MessageInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,7 +63,7 @@ class FaultInput(msgspec.Struct, forbid_unknown_fields=True):
 class ModelInput(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /_sim/model`."""
 
-    mode: Literal["demo", "echo", "script"]
+    mode: Literal["demo", "echo", "obedient", "script"]
     delay_ms: int = 0
     script: list[ScriptItem] = []
 
@@ -72,6 +73,13 @@ class ScanInput(msgspec.Struct, forbid_unknown_fields=True):
 
     phone: str | None = None
     push_name: str | None = None
+    passkey: Literal["none", "required", "confirm"] = "none"
+
+
+class RestartInput(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /_sim/restart`: what WAHA still knows afterwards."""
+
+    keep: Literal["all", "sessions", "nothing"] = "all"
 
 
 class StatusInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,7 +122,8 @@ class PresenceInput(msgspec.Struct, forbid_unknown_fields=True):
 class ClockInput(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /_sim/clock`."""
 
-    retry_scale: float
+    retry_scale: float | None = None
+    pairing_scale: float | None = None
 
 
 def refuse(message: str) -> HttpError:
@@ -173,7 +182,9 @@ def media(given: MediaInput | None) -> Media | None:
         raise refuse("media.data_base64 is not base64") from exc
     if len(content) > MEDIA_BYTES_MAX:
         raise refuse(f"media has at most {MEDIA_BYTES_MAX} bytes")
-    return Media(given.kind, given.mimetype, given.filename, content, now_ms())
+    return Media(
+        given.kind, given.mimetype, given.filename, content, now_ms(), download=given.download
+    )
 
 
 def fault(given: FaultInput) -> None:

@@ -48,6 +48,7 @@ class Control:
         router.add("GET", "/_sim/sessions", self.sessions)
         router.add("POST", "/_sim/sessions/{name}/scan", self.scan)
         router.add("POST", "/_sim/sessions/{name}/status", self.set_status)
+        router.add("POST", "/_sim/restart", self.restart)
         router.add("GET", "/_sim/engine", self.engine)
         router.add("POST", "/_sim/engine", self.set_engine)
         router.add("GET", "/_sim/acks", self.acks)
@@ -180,8 +181,6 @@ class Control:
 
     async def set_model(self, request: Request) -> Response:
         """Choose the model; mode, delay and script are replaced as a whole."""
-        if _peek(request, "mode") == "obedient":
-            raise HttpError(501, {"error": "model mode obedient is not built yet"})
         given = inputs.read(request, inputs.ModelInput)
         if given.delay_ms < 0:
             raise refuse("delay_ms is not negative")
@@ -204,7 +203,7 @@ class Control:
         given = inputs.read(request, inputs.ScanInput)
         session = self._named(request.params["name"])
         number = inputs.phone(given.phone) if given.phone else None
-        self._world.waha.lifecycle.scan(session, number, given.push_name)
+        self._world.waha.lifecycle.scan(session, number, given.push_name, given.passkey)
         return json_response({"name": session.name, "status": session.status, "me": session.me})
 
     async def set_status(self, request: Request) -> Response:
@@ -215,6 +214,13 @@ class Control:
             raise refuse("a session works once a phone was paired: use /scan")
         self._world.waha.lifecycle.force(session, given.status, given.data)
         return json_response({"name": session.name, "status": session.status, "me": session.me})
+
+    async def restart(self, request: Request) -> Response:
+        """WAHA restarts: pending webhooks are dropped, and perhaps more is lost."""
+        keep = inputs.read(request, inputs.RestartInput).keep
+        self._world.waha.webhooks.drop_pending()
+        self._world.waha.lifecycle.crash(keep)
+        return await self.sessions(request)
 
     async def engine(self, _: Request) -> Response:
         """Engine and version."""
@@ -249,14 +255,25 @@ class Control:
 
     async def clock(self, _: Request) -> Response:
         """How long simulated waits last."""
-        return json_response({"retry_scale": self._world.clock.retry_scale})
+        clock = self._world.clock
+        return json_response(
+            {"retry_scale": clock.retry_scale, "pairing_scale": clock.pairing_scale}
+        )
 
     async def set_clock(self, request: Request) -> Response:
-        """Scale webhook retries and WAHA's waits for a session; waits that began go on as begun."""
-        scale = inputs.read(request, inputs.ClockInput).retry_scale
-        if not 0 <= scale <= RETRY_SCALE_MAX:
-            raise refuse(f"retry_scale is 0 to {RETRY_SCALE_MAX:g}; 1 is real time")
-        self._world.clock.retry_scale = scale
+        """Scale WAHA's waits; those that began go on as begun.
+
+        `retry_scale` is for webhook retries and for waits for a session, `pairing_scale` for
+        how long each QR code is shown.
+        """
+        given, clock = inputs.read(request, inputs.ClockInput), self._world.clock
+        for name in ("retry_scale", "pairing_scale"):
+            scale = getattr(given, name)
+            if scale is None:
+                continue
+            if not 0 <= scale <= RETRY_SCALE_MAX:
+                raise refuse(f"{name} is 0 to {RETRY_SCALE_MAX:g}; 1 is real time")
+            setattr(clock, name, scale)
         return await self.clock(request)
 
     async def media(self, request: Request) -> Response:

@@ -1,12 +1,12 @@
-"""Which model answers: the demo model, an echo, or a script."""
+"""Which model answers: the demo model, an echo, an obedient one, or a script."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 
-Mode = Literal["demo", "echo", "script"]
-MODES = ("demo", "echo", "script")
+Mode = Literal["demo", "echo", "obedient", "script"]
+MODES = ("demo", "echo", "obedient", "script")
 
 
 class ScriptItem(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

@@ -64,7 +64,11 @@ def content_text(content: Any) -> str:
 def unanswered(messages: list[dict[str, Any]]) -> list[str]:
     """The customer's texts after the last thing the assistant said, as they were written."""
     texts: list[str] = []
+    if len(messages) > 1 and messages[-1].get("role") == "system":
+        messages = messages[:-2]  # a draft that is to be written anew, and why
     for message in messages:
+        if message.get("tool_calls"):
+            continue
         if message.get("role") == "assistant":
             texts = []
         elif message.get("role") == "user":

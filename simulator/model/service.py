@@ -1,4 +1,4 @@
-"""An OpenAI-compatible service: chat completions with structured output, embeddings, models."""
+"""An OpenAI-compatible service: chat completions, embeddings, transcriptions, models."""
 
 import asyncio
 import logging
@@ -7,18 +7,27 @@ from typing import Any
 
 import msgspec
 
+from simulator.forms import read_form
 from simulator.http import Headers, HttpError, Request, Response, Router, json_response
 from simulator.ids import ulid
-from simulator.model import demo
-from simulator.model.embeddings import DIMENSIONS_DEFAULT, DIMENSIONS_MAX, as_base64, embed
+from simulator.model.embeddings import DIMENSIONS, as_base64, embed
+from simulator.model.hearing import words_of
 from simulator.model.modes import ModelMode, ScriptItem
+from simulator.model.obedient import Wanted, obey
 from simulator.model.prompts import content_text, unanswered
 from simulator.model.result import ANSWER, Result
 from simulator.model.schema import fit_json, plain_object
+from simulator.model.seeing import describe, pictures
+from simulator.model.translating import translate
+from simulator.model.using import wish, with_results
 
 BYTES_PER_TOKEN = 4
+BYTES_PER_HEARD_TOKEN = 200
+TOKENS_PER_PICTURE = 765
 TOKENS_PER_MESSAGE = 3
 INPUTS_MAX = 2048
+SEARCH_QUERY = "search_query"
+"""The schema of a question that is to be translated for a search."""
 MODELS = ("parley-demo", "parley-demo-embeddings")
 log = logging.getLogger("simulator.model")
 
@@ -42,6 +51,7 @@ class ModelService:
         self._router = Router()
         self._router.add("POST", "/v1/chat/completions", self.chat)
         self._router.add("POST", "/v1/embeddings", self.embeddings)
+        self._router.add("POST", "/v1/audio/transcriptions", self.transcriptions)
         self._router.add("GET", "/v1/models", self.models)
         self._router.add("GET", "/v1/models/{model}", self.model)
 
@@ -96,16 +106,15 @@ class ModelService:
             raise _error(400, "'input' must be a string or a list of strings.", None, "input")
         if len(texts) > INPUTS_MAX:
             raise _error(400, f"'input' has more than {INPUTS_MAX} items.", None, "input")
-        dimensions = body.get("dimensions") or DIMENSIONS_DEFAULT
-        if not isinstance(dimensions, int) or not 1 <= dimensions <= DIMENSIONS_MAX:
-            raise _error(400, f"'dimensions' must be 1 to {DIMENSIONS_MAX}.", None, "dimensions")
+        if body.get("dimensions") not in {None, DIMENSIONS}:
+            message = f"This model does not support specifying dimensions: it has {DIMENSIONS}."
+            raise _error(400, message, None, "dimensions")
         packed = body.get("encoding_format") == "base64"
-        vectors = [embed(text, dimensions) for text in texts]
+        vectors, used = await embed(texts)
         data = [
             {"object": "embedding", "index": i, "embedding": as_base64(v) if packed else v}
             for i, v in enumerate(vectors)
         ]
-        used = sum(tokens_of(text) for text in texts)
         return json_response(
             {
                 "object": "list",
@@ -115,13 +124,39 @@ class ModelService:
             }
         )
 
+    async def transcriptions(self, request: Request) -> Response:
+        """The words of a recording: those it carries in itself (`hearing`)."""
+        form = read_form(request)
+        file, model = form.get("file"), form.get("model")
+        if file is None or file.filename is None:
+            raise _error(400, "Missing required parameter: 'file'.", None, "file")
+        if model is None:
+            raise _error(400, "you must provide a model parameter", None, "model")
+        if self._mode.delay_ms:
+            await asyncio.sleep(self._mode.delay_ms / 1000)
+        text = words_of(file.content)
+        heard, written = len(file.content) // BYTES_PER_HEARD_TOKEN + 1, tokens_of(text)
+        return json_response(
+            {
+                "text": text,
+                "usage": {
+                    "type": "tokens",
+                    "input_tokens": heard,
+                    "input_token_details": {"text_tokens": 0, "audio_tokens": heard},
+                    "output_tokens": written,
+                    "total_tokens": heard + written,
+                },
+            }
+        )
+
     def _completion(
         self, body: dict[str, Any], messages: list[dict[str, Any]], item: ScriptItem | None
     ) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
-        if item and item.tool_calls:
-            message["tool_calls"] = [_tool_call(call) for call in item.tool_calls]
-            text, finish = msgspec.json.encode(item.tool_calls).decode(), "tool_calls"
+        calls = item.tool_calls if item else self._wished(body, messages)
+        if calls:
+            message["tool_calls"] = [_tool_call(call) for call in calls]
+            text, finish = msgspec.json.encode(calls).decode(), "tool_calls"
         elif item and item.refusal is not None:
             message["refusal"] = text = item.refusal
             finish = "stop"
@@ -143,12 +178,29 @@ class ModelService:
             "system_fingerprint": f"parley-{self._mode.mode}",
         }
 
+    def _wished(
+        self, body: dict[str, Any], messages: list[dict[str, Any]]
+    ) -> list[dict[str, Any]] | None:
+        """The tool calls that this mode makes instead of answering."""
+        tools = body.get("tools") or []
+        if not tools or body.get("tool_choice") == "none":
+            return None
+        if self._mode.mode == "obedient":
+            obeyed = obey(messages, may_call=True)
+            if isinstance(obeyed, Wanted):
+                return [{"name": obeyed.name, "arguments": obeyed.arguments}]
+        elif self._mode.mode == "demo" and (wanted := wish(messages, tools)):
+            return [wanted]
+        return None
+
     def _content(
         self, body: dict[str, Any], messages: list[dict[str, Any]], item: ScriptItem | None
     ) -> str:
         if item and item.raw is not None:
             return item.raw
         wanted = body.get("response_format") or {}
+        if item is None and _schema_name(wanted) == SEARCH_QUERY:
+            return msgspec.json.encode({"query": translate(_last_words(messages))}).decode()
         result = self._result(messages, item)
         if wanted.get("type") == "json_schema":
             return fit_json((wanted.get("json_schema") or {}).get("schema") or {}, result)
@@ -164,13 +216,26 @@ class ModelService:
                 reason_code=item.reason_code,
                 used_sources=tuple(item.used_sources),
             )
+        if seen := pictures(messages):
+            return Result(reply="\n".join(describe(image) for image in seen))
         if self._mode.mode == "echo":
             return Result(reply="\n".join(unanswered(messages)))
-        result = demo.answer(messages)
+        if self._mode.mode == "obedient":
+            obeyed = obey(messages, may_call=False)
+            return obeyed if isinstance(obeyed, Result) else Result(reply="")
+        result = with_results(messages)
         log.info(
             "the demo model answered (%s): set OPENAI_API_KEY to use a real one", result.action
         )
         return result
+
+
+def _schema_name(wanted: dict[str, Any]) -> str:
+    return str((wanted.get("json_schema") or {}).get("name") or "")
+
+
+def _last_words(messages: list[dict[str, Any]]) -> str:
+    return content_text(messages[-1].get("content"))
 
 
 def _json_object(request: Request) -> dict[str, Any]:
@@ -210,6 +275,7 @@ def _cut(text: str, body: dict[str, Any]) -> tuple[str, str]:
 
 def _usage(messages: list[dict[str, Any]], body: dict[str, Any], text: str) -> dict[str, Any]:
     prompt = sum(tokens_of(content_text(m.get("content"))) + TOKENS_PER_MESSAGE for m in messages)
+    prompt += TOKENS_PER_PICTURE * len(pictures(messages))
     if body.get("response_format") or body.get("tools"):
         asked = msgspec.json.encode([body.get("response_format"), body.get("tools")])
         prompt += len(asked) // BYTES_PER_TOKEN

@@ -15,7 +15,11 @@ READ_TICKS = 3
 
 @dataclass(slots=True)
 class Media:
-    """A file that went with a message; `key` is its unguessable address on the pages."""
+    """A file that went with a message; `key` is its unguessable address on the pages.
+
+    `download` is how WAHA fared with it: `ok`, `failed`, or `off` (it downloads when asked to).
+    WAHA keeps what it downloaded for three minutes from `fetched_ms`.
+    """
 
     kind: str
     mimetype: str
@@ -23,6 +27,11 @@ class Media:
     content: bytes
     at_ms: int
     key: str = field(default_factory=secret_token)
+    download: Literal["ok", "failed", "off"] = "ok"
+    fetched_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.fetched_ms = self.fetched_ms or self.at_ms
 
     def extension(self) -> str:
         """The file's ending as WAHA names it, from the MIME type."""

@@ -98,8 +98,16 @@ def send_result(message: Message, engine: Engine) -> dict[str, Any]:
 
 
 def _media(message: Message, base_url: str) -> dict[str, Any] | None:
-    if message.media is None:
+    if message.media is None or message.media.download == "off":
         return None
+    if message.media.download == "failed":
+        return {
+            "url": None,
+            "mimetype": message.media.mimetype,
+            "filename": message.media.filename,
+            "s3": None,
+            "error": {"message": "Failed to download media", "name": "Error"},
+        }
     file = f"{message.full_id}.{message.media.extension()}"
     return {
         "url": f"{base_url}/api/files/{message.session}/{file}",

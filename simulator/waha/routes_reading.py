@@ -63,6 +63,8 @@ class ReadingRoutes:
         chat = request.params["chat"]
         if found is None or (chat != "all" and not self._in_chat(found, chat)):
             raise HttpError(404, nest(404, "Message not found", "Not Found"))
+        if request.query.get("downloadMedia", "true") == "true":
+            _download_again(found)
         return json_response(self._waha.traffic.payload(found))
 
     async def chats(self, request: Request) -> Response:
@@ -112,7 +114,7 @@ class ReadingRoutes:
         if len(bare) > 2:  # noqa: PLR2004 - true_chat_ID
             found = self._waha.history.find(request.params["session"], bare[2])
         media = found.media if found else None
-        if media is None or now_ms() - media.at_ms > FILE_LIFE_MS:
+        if media is None or media.download != "ok" or now_ms() - media.fetched_ms > FILE_LIFE_MS:
             raise not_found(request)
         return Response(body=media.content, headers=[("content-type", media.mimetype)])
 
@@ -168,7 +170,17 @@ class ReadingRoutes:
         chosen = (message for message in source if accepts(message))
         ordered = iter(list(chosen)[::-1]) if query.get("sortOrder") == "asc" else chosen
         page = _page(ordered, query, default=LIMIT_DEFAULT)
-        return json_response([self._waha.traffic.payload(message) for message in page])
+        listed = [self._waha.traffic.payload(message) for message in page]
+        if query.get("downloadMedia", "true") != "true":
+            listed = [{**each, "media": None} for each in listed]
+        return json_response(listed)
+
+
+def _download_again(message: Message) -> None:
+    """Have WAHA fetch a message's file once more, which gives it another three minutes."""
+    if message.media is not None and message.media.download != "failed":
+        message.media.download = "ok"
+        message.media.fetched_ms = now_ms()
 
 
 def _filter(query: dict[str, str]) -> Any:

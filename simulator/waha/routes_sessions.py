@@ -39,6 +39,11 @@ class SessionRoutes:
         router.add("DELETE", one, self.delete)
         router.add("GET", "/api/{session}/auth/qr", self.qr)
         router.add("POST", "/api/{session}/auth/request-code", self.request_code)
+        passkey = "/api/{session}/auth/passkey"
+        router.add("GET", f"{passkey}/challenge", self.passkey_challenge)
+        router.add("POST", passkey, self.passkey)
+        router.add("GET", f"{passkey}/confirmation", self.passkey_confirmation)
+        router.add("POST", f"{passkey}/confirm", self.confirm_passkey)
 
     async def ping(self, _: Request) -> Response:
         """WAHA is there."""
@@ -151,6 +156,34 @@ class SessionRoutes:
         await self._waha.working(request.params["session"], expected="SCAN_QR_CODE")
         letters = "".join(random.choices(_CODE_LETTERS, k=8))
         return json_response({"code": f"{letters[:4]}-{letters[4:]}"}, status=201)
+
+    async def passkey_challenge(self, request: Request) -> Response:
+        """What the passkey is to sign."""
+        return json_response((await self._expected(request, "PASSKEY_REQUIRED")).status_data)
+
+    async def passkey(self, request: Request) -> Response:
+        """A passkey's answer; any with the fields of one is taken."""
+        body = json_object(request)
+        missing = [name for name in ("id", "rawId", "type", "response") if not body.get(name)]
+        if missing:
+            raise HttpError(400, nest(400, [f"{missing[0]} should not be empty"], "Bad Request"))
+        session = await self._expected(request, "PASSKEY_REQUIRED")
+        self._waha.lifecycle.passkey_given(session)
+        return Response(status=201)
+
+    async def passkey_confirmation(self, request: Request) -> Response:
+        """The code that the phone shows too."""
+        session = await self._expected(request, "PASSKEY_CONFIRMATION_REQUIRED")
+        return json_response({"code": (session.status_data or {}).get("code")})
+
+    async def confirm_passkey(self, request: Request) -> Response:
+        """Both sides showed the same code."""
+        session = await self._expected(request, "PASSKEY_CONFIRMATION_REQUIRED")
+        self._waha.lifecycle.passkey_confirmed(session)
+        return Response(status=201)
+
+    async def _expected(self, request: Request, status: str) -> Session:
+        return await self._waha.working(request.params["session"], expected=status)
 
     def _session(self, request: Request) -> Session:
         return self._waha.session(request.params["session"])

@@ -38,7 +38,7 @@ class Waha:
         self.sessions = SessionStore(settings.state_file)
         self.webhooks = WebhookSender(clock, faults)
         events = EventEmitter(settings, self.engine, self.webhooks)
-        self.lifecycle = Lifecycle(self.sessions, events, live)
+        self.lifecycle = Lifecycle(self.sessions, events, live, clock)
         self.traffic = Traffic(
             engine=self.engine,
             history=self.history,

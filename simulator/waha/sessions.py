@@ -28,6 +28,15 @@ NAME_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,54}$")
 FIRST_NUMBER = 12025550100
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A phone that scanned a code and owes its passkey yet."""
+
+    number: str | None
+    push_name: str | None
+    passkey: str
+
+
 @dataclass(slots=True)
 class Session:
     """One session; `me` is set once a phone was paired, `running` while WAHA keeps it started."""
@@ -41,6 +50,7 @@ class Session:
     status_data: Any = None
     activity_ms: int | None = None
     qr: str | None = None
+    scanned: Scanned | None = None
 
     def enter(self, status: str, data: Any = None) -> None:
         """Move to a status; the newest three are remembered with their times."""

@@ -196,11 +196,15 @@ class WebhookSender:
         """Deliveries that are not over."""
         return len(self._tasks)
 
-    def forget(self) -> int:
-        """Drop the list and all pending retries, as a restart of WAHA does; returns how many."""
-        gone = len(self._deliveries)
+    def drop_pending(self) -> None:
+        """Drop all pending retries, as a restart of WAHA does."""
         for task in self._tasks:
             task.cancel()
+
+    def forget(self) -> int:
+        """Drop the list and all pending retries; returns how many were listed."""
+        gone = len(self._deliveries)
+        self.drop_pending()
         self._deliveries.clear()
         return gone
 

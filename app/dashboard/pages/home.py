@@ -1,32 +1,15 @@
-"""Home of those signed in, their businesses, and making a new one."""
+"""Home: the first steps until the first reply, then the figures and what needs somebody."""
 
 from typing import Any
-from uuid import UUID
-from zoneinfo import available_timezones
 
-from litestar import Response, get, post
-from sqlalchemy import text
+from litestar import Response, get
 
-from app.core.errors import NotFoundError
-from app.dashboard import locales
-from app.dashboard.desk import AnyRequest, Desk, form_of, go
-from app.dashboard.pages.public import TERMS_VERSION
-from app.dashboard.refusals import Refusals, refused
+from app.dashboard.charts import bars
+from app.dashboard.desk import AnyRequest, Desk, go
+from app.dashboard.overview import RANGES
 from app.dashboard.render import page
-from app.dashboard.visit import Visit
-from billing import proofs
-from tenants import login_sessions
 from tenants.access import Permission, may
-from tenants.businesses import NewBusiness
-
-_FIELDS = ("name", "slug", "time_zone", "locale", "country", "terms")
-_BALANCE = text(
-    "select available_ucr, held_ucr, spent_ucr from wallets where tenant_id = :tenant_id"
-)
-# Codes of the catalogue that stand for no country.
-_NO_COUNTRIES = frozenset({"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO"})
-_CODE_CHARS = 2
-_REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe")
+from tenants.login_sessions import SignedIn
 
 
 def routes(desk: Desk) -> list[Any]:
@@ -37,87 +20,42 @@ def routes(desk: Desk) -> list[Any]:
         someone = desk.someone(request)
         visit, services = desk.visit(request), await desk.services()
         if someone.tenant_id is None:
-            places = await services.businesses.of_person(someone.user_id)
-            return go("/businesses" if places else "/businesses/new")
-        balance, proofs_told = None, []
-        if someone.role is None or may(someone.role, Permission.READ_CREDITS):
-            async with services.database.tenant(someone.tenant_id) as connection:
-                found = await connection.execute(_BALANCE, {"tenant_id": someone.tenant_id})
-                balance = found.one_or_none()
-                proofs_told = await proofs.of_tenant(connection, someone.tenant_id, rows_max=1)
-        proof = next(iter(proofs_told), None)
-        return page(visit, "home.html", balance=balance, proof=proof, **await _steps(desk, request))
-
-    @get("/businesses")
-    async def businesses(request: AnyRequest) -> Response[Any]:
-        someone = desk.someone(request)
-        places = await (await desk.services()).businesses.of_person(someone.user_id)
-        return page(desk.visit(request), "businesses.html", places=places)
-
-    @post("/businesses/switch")
-    async def switch(request: AnyRequest) -> Response[Any]:
-        someone, form = desk.someone(request), await form_of(request)
-        try:
-            tenant_id = UUID(form.get("business", ""))
-        except ValueError:
-            raise NotFoundError("There is no such business.") from None
-        async with (await desk.services()).database.system() as connection:
-            await login_sessions.switch(connection, someone.session_id, tenant_id)
-        return go("/home")
-
-    @get("/businesses/new")
-    async def new(request: AnyRequest) -> Response[Any]:
-        desk.someone(request)
-        visit = desk.visit(request)
-        form = {"locale": visit.language, "time_zone": "Europe/Madrid", "country": ""}
-        return page(visit, "auth/business.html", errors={}, form=form, **choices(visit))
-
-    @post("/businesses/new")
-    async def create(request: AnyRequest) -> Response[Any]:
-        someone, form = desk.someone(request), await form_of(request)
-        visit = desk.visit(request)
-        business = NewBusiness(
-            name=form.get("name", ""),
-            slug=form.get("slug", ""),
-            time_zone=form.get("time_zone", ""),
-            locale=form.get("locale", ""),
-            country=form.get("country", ""),
-            terms_version=TERMS_VERSION if form.get("terms") else "",
-            ai_disclosure_version=TERMS_VERSION if form.get("disclosure") else "",
+            return go(await _elsewhere(desk, someone))
+        if not _may(someone, Permission.READ_REPORTS):
+            waiting, total = await services.overviews.waiting(someone.tenant_id)
+            return page(visit, "home/agent.html", waiting=waiting, waiting_total=total)
+        days = _days(request.query_params.get("days", ""))
+        overview = await services.overviews.read(
+            someone.tenant_id, days, credits_too=_may(someone, Permission.READ_CREDITS)
         )
-        try:
-            services = await desk.services()
-            await services.businesses.create(someone, business, desk.device(request))
-        except Refusals as error:
-            view = {"form": form, **choices(visit)}
-            return refused(visit, "auth/business.html", error, fields=_FIELDS, **view)
-        return desk.leave_word(go("/home"), "business-created")
+        passkeys = await services.passkeys.all_of(someone.user_id)
+        return page(
+            visit,
+            "home/overview.html",
+            overview=overview,
+            days=days,
+            ranges=RANGES,
+            chart=bars(overview.days),
+            safe=bool(passkeys) or someone.second_factor,
+        )
 
-    return [home, businesses, switch, new, create]
-
-
-async def _steps(desk: Desk, request: AnyRequest) -> dict[str, Any]:
-    """Return what makes an account safe and a team whole: done or not."""
-    someone, services = desk.someone(request), await desk.services()
-    passkeys = await services.passkeys.all_of(someone.user_id)
-    members = [] if someone.role is None else await services.team.members(someone)
-    return {"safe": bool(passkeys) or someone.second_factor, "members": len(members)}
+    return [home]
 
 
-def choices(visit: Visit) -> dict[str, Any]:
-    """Return the options of a business's form, countries in the reader's words."""
-    territories = locales.locale(visit.language).territories
-    countries = sorted(
-        (
-            (code, name)
-            for code, name in territories.items()
-            if len(code) == _CODE_CHARS and code.isalpha() and code not in _NO_COUNTRIES
-        ),
-        key=lambda item: item[1],
-    )
-    zones = sorted(z for z in available_timezones() if z.partition("/")[0] in _REGIONS)
-    return {
-        "zones": [(z, z.replace("_", " ")) for z in ["UTC", *zones]],
-        "languages_of_business": list(locales.NAMES.items()),
-        "countries": countries,
-    }
+async def _elsewhere(desk: Desk, someone: SignedIn) -> str:
+    """Return where somebody without a business goes."""
+    places = await (await desk.services()).businesses.of_person(someone.user_id)
+    if places:
+        return "/businesses"
+    if someone.admin:
+        return "/admin"
+    return "/account" if someone.must_enrol else "/businesses/new"
+
+
+def _may(someone: SignedIn, permission: Permission) -> bool:
+    """Tell whether a page part is for somebody; admins who act for a business have no role."""
+    return someone.role is None or may(someone.role, permission)
+
+
+def _days(raw: str) -> int:
+    return int(raw) if raw in {str(days) for days in RANGES} else RANGES[0]

@@ -2,6 +2,8 @@
 
 import { drawChat, element, followEnd, shortTime } from "./bubbles.js";
 import { gathered, get, listen, post } from "./live.js";
+import { voiceNote } from "./voice.js";
+import { drawWaiting } from "./scan.js";
 
 const strings = JSON.parse(document.body.dataset.strings);
 const desk = document.querySelector(".desk");
@@ -84,6 +86,9 @@ const refreshState = gathered(async () => {
   const one = sessions.find((session) => session.status === "WORKING") || sessions[0];
   shown.textContent = one ? fill(strings.session, one) : strings.no_session;
   shown.classList.toggle("working", one?.status === "WORKING");
+  drawWaiting(sessions, strings, (error) =>
+    say(fill(strings.not_scanned, { reason: error.message })),
+  );
   const other = document.getElementById("notice-other");
   const demo = model.mode === "demo";
   document.getElementById("notice-demo").hidden = !demo;
@@ -125,6 +130,20 @@ async function sendFile(input) {
   input.value = "";
 }
 
+async function sendVoice(text) {
+  const words = text.value.trim();
+  if (!words || !phone) {
+    say(strings.type_to_speak);
+    text.focus();
+    return;
+  }
+  const file = new Blob([voiceNote(words)]);
+  const media = { kind: "voice", mimetype: "audio/wav", data_base64: await base64(file) };
+  if (!(await send("customer", { media }))) return;
+  text.value = "";
+  text.dispatchEvent(new Event("input"));
+}
+
 function prepare(side) {
   const form = document.querySelector(`#${side} .compose`);
   const text = form.querySelector(".text");
@@ -147,6 +166,7 @@ function prepare(side) {
   });
   text.addEventListener("input", grow);
   form.querySelector(".file")?.addEventListener("change", (event) => sendFile(event.target));
+  form.querySelector(".speak")?.addEventListener("click", () => sendVoice(text));
 }
 
 for (const side of sides) prepare(side);

@@ -1,0 +1,184 @@
+"""The keeper: asks WAHA about every number now and then, and mends what it finds.
+
+Events tell most of it sooner. The keeper is for when they do not: WAHA restarted and lost its
+sessions or their webhooks, a call of ours was cut off half way, WAHA is silent. Trouble is
+looked at less and less often (a minute, doubling, an hour at most).
+"""
+
+import logging
+from dataclasses import replace
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.channels.waha.sessions import WahaSessions
+from app.core.config import Settings
+from app.core.crypto import Keyring
+from app.core.db.engine import Database
+from app.core.mail.letter import Action, Letter
+from app.core.mail.outbox import Outbox
+from app.messaging.numbers.reading import COLUMNS, Access, Number, from_row
+from app.messaging.numbers.statuses import WORKING, note_answer
+from app.messaging.numbers.tending import Tended, Tending
+
+log = logging.getLogger(__name__)
+
+_PER_PASS = 20
+_TAKEN_S = 120.0
+_PAIRING_CHECK_S = 15.0
+_BACKOFF_MAX_S = 3600.0
+_DOUBLINGS_MAX = 6
+_LETTERS_MAX = 100
+
+_TAKE = text(
+    f"""
+    with due as (
+        select tenant_id, id from channels
+        where kind = 'waha' and check_due_at <= now() and status <> 'REMOVED'
+          and (enabled or wanted = 'removed')
+        order by check_due_at limit :rows_max for update skip locked
+    )
+    update channels c set check_due_at = now() + make_interval(secs => :taken_s)
+    from due, tenants t
+    where c.tenant_id = due.tenant_id and c.id = due.id and t.id = c.tenant_id
+    returning {COLUMNS},
+        case when t.status <> 'closing' or not c.managed then c.wanted
+             when t.erase_due_at < now() + interval '1 day' then 'removed'
+             else 'off' end as wish
+    """  # noqa: S608 - a list of columns of ours
+)
+_NEXT = text(
+    """
+    update channels set check_due_at = now() + make_interval(secs => :wait_s), repairs = :repairs
+    where tenant_id = :tenant_id and id = :id
+    """
+)
+_REMOVED = text(
+    """
+    update channels set status = 'REMOVED', status_at = now(), down_since = null, problem = null,
+        problem_at = null
+    where tenant_id = :tenant_id and id = :id
+    """
+)
+# The mail's row says that it was told, and is kept for ninety days.
+_DOWN = text(
+    """
+    select c.tenant_id, c.name, t.name as business, c.id,
+           cast(extract(epoch from c.down_since) as bigint) as down_s,
+           cast(extract(epoch from now() - c.down_since) / 60 as int) as minutes, u.email,
+           u.id as user_id
+    from channels c
+    join tenants t on t.id = c.tenant_id and t.status = 'active'
+    join memberships m on m.tenant_id = c.tenant_id and m.role = 'owner'
+    join users u on u.id = m.user_id and u.email_verified_at is not null and u.disabled_at is null
+    where c.enabled and c.wanted = 'on'
+      and c.down_since between now() - interval '30 days'
+                           and now() - make_interval(secs => :down_s)
+      and not exists (
+          select 1 from mails l where l.tenant_id = c.tenant_id and l.key = 'number_down:' || c.id
+            || ':' || cast(extract(epoch from c.down_since) as bigint) || ':' || u.id)
+    order by c.tenant_id, c.id, u.id limit :rows_max
+    """
+)
+
+
+class NumberKeeper:
+    """Looks after the sessions that are due. Several processes may run it."""
+
+    def __init__(
+        self, database: Database, sessions: WahaSessions, settings: Settings, keyring: Keyring
+    ) -> None:
+        self._database = database
+        self._tending = Tending(sessions, Access(settings, keyring))
+        self._check_s = settings.timings.number_check_s
+
+    async def run_once(self) -> int:
+        """Look after the numbers that are due; return how many."""
+        async with self._database.system() as connection:
+            values = {"rows_max": _PER_PASS, "taken_s": _TAKEN_S}
+            rows = (await connection.execute(_TAKE, values)).mappings().all()
+            # A business that closes has its sessions stopped, and ended before it is erased.
+            taken = [replace(from_row(row), wanted=row["wish"]) for row in rows]
+        for number in taken:
+            tended = await self._tending.settle(number)
+            if tended.problem or tended.repaired:
+                log.info(
+                    "a number's session was tended",
+                    extra={"channelId": number.id, "outcome": tended.problem or "repaired"},
+                )
+            async with self._database.system() as connection:
+                await self._keep(connection, number, tended)
+        return len(taken)
+
+    async def _keep(self, connection: AsyncConnection, number: Number, tended: Tended) -> None:
+        await keep(connection, number, tended)
+        status = tended.facts.status if tended.facts else ""
+        trouble = tended.problem is not None or tended.repaired
+        repairs = min(number.repairs + 1, _DOUBLINGS_MAX) if trouble else 0
+        if trouble:
+            wait_s = min(self._check_s * 2 ** (repairs - 1), _BACKOFF_MAX_S)
+        elif status in {WORKING, "STOPPED", "FAILED"}:
+            wait_s = self._check_s
+        else:
+            wait_s = min(_PAIRING_CHECK_S, self._check_s)
+        await connection.execute(
+            _NEXT,
+            {
+                "tenant_id": number.tenant_id,
+                "id": number.id,
+                "wait_s": wait_s,
+                "repairs": repairs,
+            },
+        )
+
+
+async def keep(connection: AsyncConnection, number: Number, tended: Tended) -> None:
+    """Record what became of a number's session."""
+    if tended.removed:
+        values = {"tenant_id": number.tenant_id, "id": number.id}
+        await connection.execute(_REMOVED, values)
+        return
+    await note_answer(
+        connection,
+        number.tenant_id,
+        number.id,
+        tended.facts,
+        problem=tended.problem,
+        version=tended.version,
+    )
+
+
+async def watch_numbers(
+    connection: AsyncConnection, outbox: Outbox, app_url: str, down_s: float
+) -> int:
+    """Write to the owners of numbers that have been down for a while, once each time."""
+    rows = (await connection.execute(_DOWN, {"down_s": down_s, "rows_max": _LETTERS_MAX})).all()
+    queued = 0
+    for row in rows:
+        queued += await outbox.queue(
+            connection,
+            to=row.email,
+            letter=_letter(row.business, row.name, row.minutes, f"{app_url}/numbers/{row.id}"),
+            key=f"number_down:{row.id}:{row.down_s}:{row.user_id}",
+            tenant_id=row.tenant_id,
+        )
+    return queued
+
+
+def _letter(business: str, name: str, minutes: int, url: str) -> Letter:
+    return Letter(
+        subject=f"{name} is not connected to WhatsApp",
+        preheader="Customers' messages are not answered until it is connected again.",
+        paragraphs=(
+            (
+                f"The number “{name}” of {business} lost its connection to WhatsApp {minutes}"
+                " minutes ago and has not come back by itself."
+            ),
+            (
+                "Until it is connected again the assistant neither receives nor answers messages"
+                " there. Messages that arrive meanwhile stay on the phone."
+            ),
+        ),
+        action=Action("See what to do", url),
+        footnote=f"You get this mail because you own {business} in Parley.",
+    )
