@@ -6,12 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from obstore.store import MemoryStore
 from sqlalchemy import text
 
 from app.core import ids
 from app.core.config import Settings
 from app.core.limits.limiter import build_limiter
 from app.core.limits.types import Limiter
+from app.core.media.bucket import BucketStore
+from app.core.media.store import MediaStore
 from app.messaging.charges import PROOF
 from app.messaging.ingest.group_commit import Delivery, GroupCommit
 from app.messaging.ingest.normalise import drain_once
@@ -67,11 +70,13 @@ class Bench:
     answerer: ScriptedAnswerer = field(default_factory=ScriptedAnswerer)
     sender: ScriptedSender = field(default_factory=ScriptedSender)
     limiter: Limiter = field(init=False)
+    store: MediaStore = field(init=False)
     ingest: GroupCommit = field(init=False)
     _businesses: int = 0
 
     def __post_init__(self) -> None:
         self.limiter = build_limiter(self.settings)
+        self.store = BucketStore(MemoryStore())
         self.ingest = GroupCommit(
             self.database.db, self.limiter, SilentBell(), self.settings.limits
         )
@@ -185,6 +190,7 @@ class Bench:
             settings=self.settings,
             keyring=self.settings.keyring(),
             owner=owner,
+            store=self.store,
         )
 
     async def claim(

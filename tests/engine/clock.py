@@ -6,13 +6,25 @@ import asyncpg
 
 # Every column of the message path that is compared with PostgreSQL's clock.
 _MOMENTS = {
-    "turns": ("first_at", "due_at", "lease_until", "failing_since", "finished_at"),
+    "turns": ("first_at", "due_at", "lease_until", "failing_since", "finished_at", "media_until"),
     "tenant_queues": ("blocked_until",),
     "messages": ("sent_at", "received_at"),
+    "message_media": ("due_at", "created_at"),
     "send_parts": ("started_at", "accepted_at", "next_attempt_at"),
+    "sends": ("created_at",),
+    "desk_sends": ("due_at",),
     "credit_holds": ("created_at", "closed_at"),
     "wallets": ("day_from", "day_until"),
-    "conversations": ("human_until", "paused_until", "last_message_at"),
+    "conversations": (
+        "human_until",
+        "paused_until",
+        "snoozed_until",
+        "notify_at",
+        "notified_at",
+        "closed_told_until",
+        "last_message_at",
+    ),
+    "tenant_conduct": ("letters_at",),
     "inbox_keys": ("received_at",),
     "process_heartbeats": ("beat_at",),
     "leases": ("until",),

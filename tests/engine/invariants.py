@@ -122,8 +122,11 @@ def _messages_breached(before: Snapshot, now: Snapshot) -> Iterator[str]:
         waits = disposition is None and message["turn_id"] is None
         if waits and message["conversation_id"] not in busy:
             yield f"message {name} has neither a disposition nor a turn to come"
-        if known.get(message["id"]) not in {None, "send_unknown", disposition}:
-            yield f"message {name} was {known[message['id']]} and became {disposition}"
+        was = known.get(message["id"])
+        # Who gives a conversation back wants what nobody answered to be answered.
+        revived = disposition is None and was in {"human_owned", "paused"}
+        if was not in {None, "send_unknown", disposition} and not revived:
+            yield f"message {name} was {was} and became {disposition}"
     if gone := known.keys() - {m["id"] for m in now.messages}:
         yield f"messages vanished: {gone}"
 

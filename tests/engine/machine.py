@@ -7,10 +7,12 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import mock
+from uuid import UUID
 
 import asyncpg
 from hypothesis import HealthCheck, Phase, settings
@@ -20,7 +22,8 @@ from sqlalchemy import text
 from app.core import faults, ids
 from app.core.config import Settings
 from app.core.db.engine import Database
-from app.messaging.conversations import return_to_assistant
+from app.core.errors import ConflictError
+from app.messaging import ownership
 from app.messaging.ingest.storing import Delivery, store
 from app.messaging.reconcile import Reconciler
 from billing.verify import verify_tenant
@@ -45,10 +48,11 @@ _CLEAR = """
 update turns set state = 'cancelled', lease_owner = null, lease_until = null
  where tenant_id = $1 and state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending');
 """
-# People whose word came while no worker was between its last look and its call.
-_TAKEN = text(
-    "select id from conversations where tenant_id = :tenant_id and state = 'open' order by id"
+_IN_STATES = text(
+    "select id from conversations where tenant_id = :tenant_id and state = any(:states) order by id"
 )
+_NOBODY = UUID(int=0)  # a person who is not in the team: an admin who acts for the business
+# People whose word came while no worker was between its last look and its call.
 _SILENCED = """
 select true from send_parts p
 join messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
@@ -174,14 +178,24 @@ class EngineMachine(RuleBasedStateMachine):
 
     def give_back(self) -> None:
         """People give all conversations back to the assistant."""
+        self.people("give_back", states=("open", "snoozed"))
+
+    def people(self, wish: str, *, states: Sequence[str], **more: Any) -> None:
+        """Somebody at the desk does something with each conversation in one of the states."""
+        deed = getattr(ownership, wish)
+        tenant_id = self.shop.tenant_id
 
         async def work() -> None:
-            tenant_id = self.shop.tenant_id
             async with self.bench.database.db.tenant(tenant_id) as connection:
-                rows = await connection.execute(_TAKEN, {"tenant_id": tenant_id})
-                await return_to_assistant(connection, tenant_id, list(rows.scalars()))
+                found = await connection.execute(
+                    _IN_STATES, {"tenant_id": tenant_id, "states": list(states)}
+                )
+            for conversation_id in found.scalars():
+                async with self.bench.database.db.tenant(tenant_id) as connection:
+                    with suppress(ConflictError):
+                        await deed(connection, tenant_id, conversation_id, _NOBODY, **more)
 
-        self.wait(work())
+        self.run(work)
 
     def pass_time(self, seconds: float) -> None:
         self.wait(clock.age_tenant(self.ground.rows, self.shop.tenant_id, seconds))
@@ -281,7 +295,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.check()
         for _ in range(ROUNDS_MAX):
             self._work_through()
-            for name in ("release_orphaned_holds", "adopt_strays", "settle_doubt"):
+            for name in ("release_orphaned_holds", "adopt_strays", "settle_doubt", "settle_proven"):
                 self.chore(name)
             self.check()
             if not list(invariants.unfinished(self.before)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.channels.port import ChannelAccess
+from app.channels.port import Attachment, ChannelAccess
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
 from app.core.ports import Answer, Prepared, Question
@@ -77,7 +77,7 @@ class ScriptedAnswerer:
         return [m.text for m in question.history if m.unanswered]
 
     def _echo(self, question: Question) -> Answer:
-        return says(" + ".join(self.texts(question)))
+        return says(question.fixed_reply or " + ".join(self.texts(question)))
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,16 @@ class ScriptedSender:
         wa_id = self._show(chat, text, client_id)
         if failure is not None:
             raise failure
+        fault_point("send.after_provider_accepted")
+        return wa_id
+
+    async def send_media(
+        self, access: ChannelAccess, chat: str, attachment: Attachment, caption: str | None
+    ) -> str | None:
+        del access
+        fault_point("send.before_provider_call")
+        self.calls.append((chat, attachment.name, None))
+        wa_id = self._show(chat, caption or attachment.name, None)
         fault_point("send.after_provider_accepted")
         return wa_id
 

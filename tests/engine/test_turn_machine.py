@@ -96,6 +96,15 @@ class TurnMachine(EngineMachine):
         else:
             self.deliver(self.waha.owner_writes(chat=chat))
 
+    @rule(
+        wish=st.sampled_from(["take_over", "pause", "snooze", "resolve", "reopen", "give_back"]),
+        for_s=st.sampled_from([IDLE_S, 3600]),
+    )
+    def people_at_the_desk(self, wish: str, for_s: int):
+        timed = {"for_s": for_s} if wish in {"take_over", "pause", "snooze"} else {}
+        states = ("resolved",) if wish == "reopen" else ("pending", "open", "snoozed")
+        self.people(wish, states=states, **timed)
+
     # Time, and who works.
 
     @rule(seconds=st.sampled_from([1, IDLE_S, CAP_S, LEASE_S + 1, LEASE_S + 1, 13 * 3600]))
@@ -137,7 +146,7 @@ class TurnMachine(EngineMachine):
         self.proceed(1 - worker, others)
         self.proceed(worker, 8)
 
-    @rule(worker=WORKERS, chat=CHATS, what=st.sampled_from(["customer", "owner", "back"]))
+    @rule(worker=WORKERS, chat=CHATS, what=st.sampled_from(["customer", "owner", "back", "desk"]))
     def speak_while_the_model_thinks(self, worker: int, chat: str, what: str):
         self.claim(worker)
         while self.workers[worker].busy and self.workers[worker].gate.before != "model":
@@ -146,6 +155,8 @@ class TurnMachine(EngineMachine):
             self.customer_writes(chat)
         elif what == "owner":
             self.deliver(self.waha.owner_writes(chat=chat))
+        elif what == "desk":
+            self.people("take_over", states=("pending",), for_s=None)
         else:
             self.give_back()
         self.proceed(worker, 8)
@@ -161,7 +172,15 @@ class TurnMachine(EngineMachine):
 
     @rule(
         name=st.sampled_from(
-            ["limit", "drain", "release_orphaned_holds", "adopt_strays", "settle_doubt"]
+            [
+                "limit",
+                "drain",
+                "release_orphaned_holds",
+                "adopt_strays",
+                "settle_doubt",
+                "settle_proven",
+                "wake_conversations",
+            ]
         )
     )
     def keep_house(self, name: str):
