@@ -1,7 +1,9 @@
 """Credits that people give and take: on record with a reason, above a limit by two people.
 
-A request at or below the platform setting ``grant_approval_limit_ucr`` is applied at once;
-above it a second person approves or rejects. Applying is one transaction with the ledger's
+A request is applied at once while what its author gave alone within 24 hours, this one
+included, stays at or below the platform setting ``grant_approval_limit_ucr``; above it a second
+person approves or rejects. So many small gifts are one large one. What is taken back is counted
+apart. Applying is one transaction with the ledger's
 call and the audit entry. The lot or operation carries the request's id, so nothing is applied
 twice. (The operator's ``parley credits grant`` needs no approval: it is the system's own
 access, and names its author in the journal.)
@@ -31,6 +33,15 @@ _COLUMNS = (
     " requested_by, decided_by, decided_at, decision_reason, applied_at, created_at"
 )
 _LIMIT = text("select cast(value->>'value' as bigint) from platform_settings where name = :name")
+# One request of an author at a time: two that arrive together see each other.
+_LOCK_AUTHOR = text("select pg_advisory_xact_lock(hashtext('credit_requests:' || :requested_by))")
+_ALONE = text(
+    """
+    select coalesce(sum(amount_ucr), 0)::bigint from credit_requests
+    where requested_by = :requested_by and created_at > now() - interval '24 hours'
+      and state = 'applied' and decided_by is null and (kind = 'claw') = :takes
+    """
+)
 _IS_OVER = text("select cast(:expires_at as timestamptz) <= now()")
 _INSERT = text(
     """
@@ -48,6 +59,10 @@ _LIST = text(
     f"select {_COLUMNS} from credit_requests"  # noqa: S608
     " where state = 'requested' or not :open_only order by created_at desc, id desc"
     " limit :rows_max"
+)
+_OF_BUSINESS = text(
+    f"select {_COLUMNS} from credit_requests where tenant_id = :tenant_id"  # noqa: S608
+    " order by created_at desc, id desc limit :rows_max"
 )
 _DECIDE = text(
     """
@@ -112,6 +127,14 @@ async def approval_limit_ucr(connection: AsyncConnection) -> int:
     return APPROVAL_LIMIT_UCR if found is None else found
 
 
+async def applied_alone_ucr(
+    connection: AsyncConnection, author: str, *, takes: bool = False
+) -> int:
+    """Return what somebody gave (or took back) within 24 hours without a second person."""
+    values = {"requested_by": author, "takes": takes}
+    return int(await connection.scalar(_ALONE, values) or 0)
+
+
 async def request(connection: AsyncConnection, asked: Asked, actor: Actor) -> CreditRequest:
     """Record a request (system scope), and apply it at once where one person is enough.
 
@@ -121,12 +144,14 @@ async def request(connection: AsyncConnection, asked: Asked, actor: Actor) -> Cr
     _check(asked)
     if await connection.scalar(_IS_OVER, {"expires_at": asked.expires_at}):
         raise RefusedError("Credits that expire must do so in the future.")
-    request_id = ids.uuid7()
+    request_id, author = ids.uuid7(), who(actor)
+    await connection.execute(_LOCK_AUTHOR, {"requested_by": author})
+    alone_ucr = await applied_alone_ucr(connection, author, takes=asked.kind == "claw")
     values = {
         **asdict(asked),
         "id": request_id,
-        "needs_approval": asked.amount_ucr > await approval_limit_ucr(connection),
-        "requested_by": who(actor),
+        "needs_approval": alone_ucr + asked.amount_ucr > await approval_limit_ucr(connection),
+        "requested_by": author,
         "request_id": actor.request_id,
     }
     await connection.execute(_INSERT, values)
@@ -172,6 +197,15 @@ async def requests(
 ) -> list[CreditRequest]:
     """List requests, the newest first: all in system scope, else the tenant's own."""
     rows = await connection.execute(_LIST, {"open_only": open_only, "rows_max": rows_max})
+    return [CreditRequest(**row._mapping) for row in rows]  # noqa: SLF001
+
+
+async def of_business(
+    connection: AsyncConnection, tenant_id: UUID, *, rows_max: int = 10
+) -> list[CreditRequest]:
+    """List one business's requests, the newest first."""
+    values = {"tenant_id": tenant_id, "rows_max": rows_max}
+    rows = await connection.execute(_OF_BUSINESS, values)
     return [CreditRequest(**row._mapping) for row in rows]  # noqa: SLF001
 
 

@@ -19,7 +19,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.errors import NotFoundError, RefusedError
-from app.core.money import format_credits
 from tenants.service import Actor, record
 
 CONTACT_REPLIES_DEFAULT = 40
@@ -153,10 +152,7 @@ def _check(wanted: Caps, actor: Actor) -> None:
             f" not {wanted.contact_replies_per_day}."
         )
     if wanted.daily_cap_ucr is not None and wanted.daily_cap_ucr < 0:
-        raise RefusedError(
-            f"A daily cap must be 0 credits or more, not {format_credits(wanted.daily_cap_ucr)};"
-            " leave it empty for no cap."
-        )
+        raise RefusedError("A daily cap must be 0 credits or more; leave it empty for no cap.")
     if wanted.auto_stop_ucr_per_hour is not None and wanted.auto_stop_ucr_per_hour <= 0:
         raise RefusedError(
             "An auto-stop must be above 0 credits an hour; leave it empty to switch it off."

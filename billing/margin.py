@@ -4,6 +4,7 @@ Credits are worth what was paid for the lot that they came from; given credits (
 correction) have no price and bring nothing in. Money is minor units, cost is micro-dollars.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -72,3 +73,12 @@ async def margins(
         _MARGIN, {"since": since, "until": until, "tenant_id": tenant_id}
     )
     return [Margin(*row) for row in rows]
+
+
+def revenue(margins: Iterable[Margin]) -> dict[str, int]:
+    """Return what was paid for the credits of these charges, in minor units by currency."""
+    sums: dict[str, int] = {}
+    for each in margins:
+        for currency, minor in each.revenue_minor.items():
+            sums[currency] = sums.get(currency, 0) + int(minor)
+    return sums

@@ -42,6 +42,8 @@ MOVEMENTS = {
 }
 _CONSERVED = "available_ucr + held_ucr + spent_ucr + expired_ucr + clawed_ucr"
 _NON_NEGATIVE = "least(available_ucr, held_ucr, spent_ucr, expired_ucr, clawed_ucr) >= 0"
+# Grants and what takes credits back: far apart between the charges.
+_RARE = "kind not in ('hold', 'release', 'capture')"
 _MOVEMENT = "(kind, src, dst) in ({})".format(
     ", ".join(repr((kind, *buckets)) for kind, buckets in MOVEMENTS.items())
 )
@@ -282,6 +284,21 @@ class JournalEntry(Base):
         UniqueConstraint("tenant_id", "key"),
         CheckConstraint("seq > 0 and amount_ucr >= 0 and available_after_ucr >= 0", "amounts"),
         CheckConstraint(_MOVEMENT, "movement"),
+        Index(
+            "ix_journal_moves",
+            "tenant_id",
+            "created_at",
+            postgresql_include=["kind", "amount_ucr"],
+            postgresql_where=text("kind not in ('hold', 'release')"),
+        ),
+        Index("ix_journal_given", "tenant_id", "seq", postgresql_where=text(_RARE)),
+        Index(
+            "ix_journal_given_at",
+            "created_at",
+            "tenant_id",
+            "seq",
+            postgresql_where=text(_RARE),
+        ),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -15,6 +15,7 @@ from app.core.errors import NotFoundError, RefusedError
 from tenants import account_log
 from tenants.service import Actor
 
+VALID_DAYS_MAX = 3_650
 _CODE_CHARS_MAX = 40
 _PLAN_COLUMNS = (
     "code, name, weight, turn_per_min, turn_burst, max_inflight, send_per_min, send_burst,"
@@ -109,8 +110,8 @@ async def save_package(
     _check(terms.code, terms.currency, reason)
     if terms.credits_ucr <= 0 or terms.price_minor <= 0:
         raise RefusedError("A top-up package needs credits and a price above 0.")
-    if terms.valid_days is not None and terms.valid_days < 1:
-        raise RefusedError("valid_days is at least 1; leave it out for credits that stay.")
+    if terms.valid_days is not None and not 1 <= terms.valid_days <= VALID_DAYS_MAX:
+        raise RefusedError("Credits are valid for 1 to 3650 days; leave it out for ones that stay.")
     before = (await connection.execute(_PACKAGE_LOCKED, {"code": terms.code})).one_or_none()
     await connection.execute(_SAVE_PACKAGE, asdict(terms))
     await _note(connection, actor, "top_up_package", before, asdict(terms), reason)

@@ -52,6 +52,7 @@ _REOPEN: Final = text("""
 update price_versions set valid_until = null
 where valid_until = :valid_from
 """)
+_NEXT: Final = queries.prices("valid_from > now() order by valid_from limit 1")
 _ALL: Final = queries.prices(f"true order by valid_from desc limit {VERSIONS_MAX}")
 
 
@@ -69,6 +70,18 @@ class NewPrices:
     per_page_ucr: int = 0
     provider_prices: Mapping[str, ProviderPrice] = field(default_factory=dict)
     note: str | None = None
+
+
+async def current(connection: AsyncConnection) -> PriceVersion | None:
+    """Return the version in force; None when no price list holds now."""
+    row = (await connection.execute(queries.CURRENT_PRICES)).one_or_none()
+    return version_of(row) if row else None
+
+
+async def next_version(connection: AsyncConnection) -> PriceVersion | None:
+    """Return the version that is scheduled next; None when the prices stay."""
+    row = (await connection.execute(_NEXT)).one_or_none()
+    return version_of(row) if row else None
 
 
 async def versions(connection: AsyncConnection) -> list[PriceVersion]:
@@ -93,8 +106,8 @@ async def schedule(
     place = (await connection.execute(_PLACE, {"valid_from": valid_from})).one()
     if place.past:
         raise RefusedError(
-            f"Prices change in the future only, and {valid_from.isoformat()} has passed:"
-            " what was charged keeps its price."
+            "Prices change in the future only: what was charged keeps its price."
+            f" {valid_from.isoformat()} has passed."
         )
     if place.later_id is not None:
         raise ConflictError(
@@ -137,8 +150,8 @@ async def withdraw(connection: AsyncConnection, version_id: int, *, actor: Actor
     valid_from = await connection.scalar(_WITHDRAW, {"id": version_id})
     if valid_from is None:
         raise ConflictError(
-            f"Version {version_id} cannot be withdrawn: it is in force already, or another is"
-            " scheduled after it (withdraw that one first)."
+            "A version that is in force, or before another scheduled one, cannot be withdrawn:"
+            f" {version_id}."
         )
     await connection.execute(_REOPEN, {"valid_from": valid_from})
     await account_log.note(

@@ -1,7 +1,8 @@
 """What Parley writes to a business about its credits and payments, and to whom.
 
-Letters go to the tenant's billing address, else to its owners, through the outbox: the key
-names the occasion, so each is written once. Amounts are exact.
+Letters go to the tenant's billing address, else to those of its people who want them (owners,
+unless they said otherwise), through the outbox: the key names the occasion, so each is written
+once. Amounts are exact.
 """
 
 from datetime import datetime
@@ -27,25 +28,27 @@ _FOOTNOTE = (
     "You get this mail because you look after billing at {business}. Change who does in"
     " Parley under Billing."
 )
-HAS_READERS = """
-    (t.billing_email is not null or exists (
-        select 1 from memberships m join users u on u.id = m.user_id
-        where m.tenant_id = t.id and m.role = 'owner'
-          and u.email_verified_at is not null and u.disabled_at is null))
+# As ``tenants.notifications.wants`` judges it; here for many businesses in one statement.
+_WHO_WANT_IT = """
+    memberships m join users u on u.id = m.user_id
+    left join user_notifications n on n.tenant_id = m.tenant_id and n.user_id = m.user_id
+        and n.kind = 'credits'
+    where m.tenant_id = t.id and m.role in ('owner', 'manager')
+      and coalesce(n.email, m.role = 'owner')
+      and u.email_verified_at is not null and u.disabled_at is null
 """
+HAS_READERS = f"(t.billing_email is not null or exists (select 1 from {_WHO_WANT_IT}))"  # noqa: S608
 """SQL: whether anybody can be written to at the tenant ``t``."""
 _READERS = text(
-    """
+    f"""
     select t.name as business, r.address
     from tenants t cross join lateral (
         select t.billing_email as address where t.billing_email is not null
         union all
-        select u.email from memberships m join users u on u.id = m.user_id
-        where t.billing_email is null and m.tenant_id = t.id and m.role = 'owner'
-          and u.email_verified_at is not null and u.disabled_at is null
+        select u.email from {_WHO_WANT_IT} and t.billing_email is null
     ) r
     where t.id = :tenant_id order by r.address
-    """
+    """  # noqa: S608 - our own words
 )
 
 

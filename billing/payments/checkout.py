@@ -45,6 +45,11 @@ class Checkout:
         self._app_url = settings.app_url.rstrip("/")
         self._taxes = settings.stripe_automatic_tax
 
+    @property
+    def configured(self) -> bool:
+        """True when payments can be made at all."""
+        return self._stripe.configured
+
     async def start_checkout(
         self,
         tenant_id: UUID,

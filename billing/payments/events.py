@@ -10,6 +10,7 @@ import random
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
 from app.core.db.away import is_away
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 QUEUE = "webhook"
 ATTEMPTS_MAX = 20
 LEASE_S = 60.0
+KEEP_DAYS = 90
+_PRUNE_BATCH = 1_000
 _BATCH = 20
 _PAUSE_MAX_S = 3600.0
 
@@ -41,6 +44,23 @@ _TAKE_UP = text(
     update stripe_events set state = 'pending', attempts = 0, next_attempt_at = now(),
                              ended_at = null
     where id = :id and state = 'failed'
+    """
+)
+_RETRY = text(
+    """
+    update stripe_events set
+        state = 'pending', next_attempt_at = now(), ended_at = null,
+        attempts = case when state = 'failed' then 0 else attempts end
+    where id = :id and (state = 'failed'
+        or (state = 'pending' and next_attempt_at > now() + make_interval(secs => :lease_s)))
+    """
+)
+_PRUNE = text(
+    """
+    delete from stripe_events where id in (
+        select id from stripe_events
+        where ended_at < now() - make_interval(days => :days) and state in ('done', 'ignored')
+        limit :rows_max)
     """
 )
 _CLAIM = text(
@@ -89,6 +109,25 @@ async def store(
     if not result.rowcount:
         return "duplicate"
     return "accepted" if known else "ignored"
+
+
+async def retry(connection: AsyncConnection, event_id: str) -> bool:
+    """Take an event up again that was given up, or that waits for its next try (system scope).
+
+    False when there is none, or it is being processed. Its effects have keys: nothing is done
+    twice.
+    """
+    done = await connection.execute(_RETRY, {"id": event_id, "lease_s": LEASE_S})
+    return bool(done.rowcount)
+
+
+async def prune(connection: AsyncConnection) -> int:
+    """Delete events that ended long ago; those that were given up stay until somebody looks.
+
+    Stripe sends an event again for three days at most: a key this old guards nothing.
+    """
+    values = {"days": KEEP_DAYS, "rows_max": _PRUNE_BATCH}
+    return int((await connection.execute(_PRUNE, values)).rowcount)
 
 
 class EventProcessor:

@@ -174,6 +174,7 @@ class StripeEvent(Base):
             "next_attempt_at",
             postgresql_where=text("state = 'pending'"),
         ),
+        Index(None, "ended_at", postgresql_where=text("ended_at is not null")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -217,6 +218,8 @@ class CreditRequest(TenantRow, Stamped, Base):
             "created_at",
             postgresql_where=text("state = 'requested'"),
         ),
+        Index("ix_credit_requests_author", "requested_by", "created_at"),
+        Index("ix_credit_requests_created_at", "created_at", "id"),
     )
 
     kind: Mapped[str]

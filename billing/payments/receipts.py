@@ -27,6 +27,10 @@ _OF_TENANT = text(
     order by created_at desc, id desc limit :rows_max
     """  # noqa: S608
 )
+_BY_SESSION = text(
+    f"select {_COLUMNS}, 0 as returned_minor from payments"  # noqa: S608
+    " where tenant_id = :tenant_id and session_ref = :session_ref"
+)
 _LOCK = text(
     f"select {_COLUMNS}, 0 as returned_minor from payments"  # noqa: S608
     " where tenant_id = :tenant_id and id = :id for update"
@@ -113,6 +117,15 @@ async def payments_of(
     values = {"tenant_id": tenant_id, "rows_max": rows_max}
     rows = await connection.execute(_OF_TENANT, values)
     return [Payment(**row._mapping) for row in rows]  # noqa: SLF001
+
+
+async def by_session(
+    connection: AsyncConnection, tenant_id: UUID, session_ref: str
+) -> Payment | None:
+    """Find the payment of a Checkout Session; None when there is none."""
+    values = {"tenant_id": tenant_id, "session_ref": session_ref}
+    row = (await connection.execute(_BY_SESSION, values)).one_or_none()
+    return Payment(**row._mapping) if row else None  # noqa: SLF001
 
 
 async def lock(connection: AsyncConnection, tenant_id: UUID, payment_id: UUID) -> Payment | None:

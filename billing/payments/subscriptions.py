@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.errors import NotFoundError
 from billing.payments.periods import use_plan
 
 ENDED = frozenset({"canceled", "incomplete_expired", "unpaid"})
@@ -92,10 +93,15 @@ async def subscription_of(connection: AsyncConnection, tenant_id: UUID) -> Subsc
 
 
 async def lock(connection: AsyncConnection, tenant_id: UUID) -> Subscription:
-    """Lock a tenant's subscription, made when there is none yet (system scope)."""
+    """Lock a tenant's subscription, made when there is none yet (system scope).
+
+    NotFoundError when there is no such tenant.
+    """
     values = {"tenant_id": tenant_id}
     await connection.execute(_OPEN, values)
-    row = (await connection.execute(_LOCK, values)).one()
+    row = (await connection.execute(_LOCK, values)).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such business.")
     return Subscription(**row._mapping)  # noqa: SLF001
 
 

@@ -203,7 +203,7 @@ async def test_figures_out_of_bounds_are_refused_in_words(ledger):
     for terms, words in (
         ({"contact_replies_per_day": 0}, "between 1 and 1000, not 0"),
         ({"contact_replies_per_day": 1_001}, "between 1 and 1000, not 1001"),
-        ({"daily_cap_ucr": -1}, "0 credits or more, not -0.000001"),
+        ({"daily_cap_ucr": -1}, "0 credits or more"),
         ({"auto_stop_ucr_per_hour": 0}, "above 0 credits an hour"),
     ):
         with pytest.raises(RefusedError, match=words):

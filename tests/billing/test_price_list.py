@@ -71,7 +71,7 @@ async def test_a_version_follows_the_one_before_without_a_gap(database):
 
 async def test_the_past_vague_moments_and_impossible_prices_are_refused(database):
     for moment, words in (
-        (datetime(2020, 1, 1, tzinfo=UTC), "in the future only, and 2020-01-01"),
+        (datetime(2020, 1, 1, tzinfo=UTC), "in the future only: .* 2020-01-01"),
         (datetime(2999, 1, 1), "needs a time zone"),  # noqa: DTZ001 - that is the mistake
     ):
         with pytest.raises(RefusedError, match=words):
@@ -97,7 +97,7 @@ async def test_versions_do_not_overlap_and_are_withdrawn_from_the_end(database):
     async with database.db.system() as connection:
         with pytest.raises(ConflictError, match="cannot be withdrawn"):
             await price_list.withdraw(connection, 2, actor=ADMIN)
-        with pytest.raises(ConflictError, match="in force already"):
+        with pytest.raises(ConflictError, match="in force"):
             await price_list.withdraw(connection, 1, actor=ADMIN)
         with pytest.raises(NotFoundError):
             await price_list.withdraw(connection, 9, actor=ADMIN)

@@ -17,6 +17,12 @@ SECOND = Actor("admin", "admin-2")
 CREDIT = 1_000_000
 
 
+@pytest.fixture(autouse=True)
+async def _on_another_day(till: Till) -> None:
+    """What others asked for counts no more: a day's gifts of one admin are one."""
+    await till.world.run("update credit_requests set created_at = created_at - interval '2 days'")
+
+
 async def ask(till: Till, amount: int, actor: Actor = ADMIN, **terms: object) -> CreditRequest:
     asked = {"kind": "grant", "source": "promo", "reason": "a warm welcome", **terms}
     async with till.db.system() as connection:
@@ -67,6 +73,18 @@ async def test_above_it_a_second_person_approves(till: Till):
         ("credits.request", "admin-1"),
         ("credits.apply", "admin-2"),
     ]
+    await till.assert_proved()
+
+
+async def test_many_small_gifts_of_a_day_are_one(till: Till):
+    assert (await ask(till, 600)).state == "applied"
+    assert (await ask(till, 400)).state == "applied"
+    assert (await ask(till, 1)).state == "requested", "1 001 within a day"
+    assert (await ask(till, 1, SECOND)).state == "applied", "each admin has a day of their own"
+    taken = await ask(till, 1000, kind="claw", source=None)
+    assert taken.state == "applied", "taking back is counted apart"
+    await till.world.run("update credit_requests set created_at = created_at - interval '1 day'")
+    assert (await ask(till, 1000)).state == "applied"
     await till.assert_proved()
 
 

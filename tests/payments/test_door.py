@@ -13,6 +13,7 @@ import pytest
 from app.core.db.engine import Database
 from app.core.limits.limiter import build_limiter
 from billing.payments.door import PATH, StripeDoor
+from billing.payments.events import KEEP_DAYS, prune
 from simulator.stripe.webhooks import sign
 from tests.payments.conftest import SECRET, Door
 from tests.worlds import World, open_api
@@ -150,3 +151,24 @@ async def test_the_api_has_this_door(door: Door, world: World):
         assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
         assert (await api.http.post(PATH, content=raw)).status_code == 400
         assert (await api.http.post(f"{PATH}/more", content=raw)).status_code == 404
+
+
+async def test_old_events_are_deleted_those_given_up_stay(world: World):
+    async def store(name: str, state: str, days: int) -> None:
+        await world.run(
+            "insert into stripe_events (id, kind, object_ref, state, ended_at)"
+            " values ($1, 'k', 'o', $2, now() - make_interval(days => $3))",
+            name, state, days,
+        )  # fmt: skip
+
+    await store("evt_old", "done", KEEP_DAYS + 1)
+    await store("evt_old_ignored", "ignored", KEEP_DAYS + 1)
+    await store("evt_given_up", "failed", KEEP_DAYS + 1)
+    await store("evt_young", "done", KEEP_DAYS - 1)
+    async with world.db.system() as connection:
+        assert await prune(connection) == 2
+    kept = await world.column(
+        "select id from stripe_events where id like 'evt_%' and kind = 'k' order by id"
+    )
+    assert kept == ["evt_given_up", "evt_young"]
+    await world.run("delete from stripe_events where kind = 'k'")
