@@ -20,9 +20,11 @@ class Permission(StrEnum):
     """Something that a person may be allowed to do in a business."""
 
     READ_INBOX = "read_inbox"
+    READ_WHOLE_INBOX = "read_whole_inbox"
     ANSWER = "answer"
     READ_CONTACTS = "read_contacts"
     EDIT_CONTACTS = "edit_contacts"
+    IMPORT_CONTACTS = "import_contacts"
     READ_REPORTS = "read_reports"
     READ_CREDITS = "read_credits"
     READ_TEAM = "read_team"
@@ -53,6 +55,7 @@ _AGENT = frozenset(
     }
 )
 _MANAGER = _AGENT | {
+    Permission.READ_WHOLE_INBOX,
     Permission.READ_REPORTS,
     Permission.READ_CREDITS,
     Permission.EDIT_KNOWLEDGE,
@@ -60,6 +63,7 @@ _MANAGER = _AGENT | {
     Permission.EDIT_CHANNELS,
     Permission.INVITE,
     Permission.READ_AUDIT,
+    Permission.IMPORT_CONTACTS,
     Permission.EXPORT_CONTACTS,
     Permission.ERASE_CONTACTS,
 }
@@ -70,6 +74,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 IMPERSONATION: frozenset[Permission] = _MANAGER - {
     Permission.ANSWER,
+    Permission.IMPORT_CONTACTS,
     Permission.EXPORT_CONTACTS,
     Permission.ERASE_CONTACTS,
     Permission.INVITE,
@@ -92,6 +97,25 @@ STEP_UP: frozenset[Permission] = frozenset(
     }
 )
 """What asks for the password or second factor again when the last proof is not recent."""
+
+WHILE_SUSPENDED: frozenset[Permission] = frozenset(
+    {
+        Permission.READ_INBOX,
+        Permission.READ_WHOLE_INBOX,
+        Permission.READ_CONTACTS,
+        Permission.READ_REPORTS,
+        Permission.READ_CREDITS,
+        Permission.READ_TEAM,
+        Permission.READ_AUDIT,
+        Permission.PAY,
+        Permission.EXPORT_CONTACTS,
+        Permission.ERASE_CONTACTS,
+        Permission.EXPORT_BUSINESS,
+        Permission.CLOSE_BUSINESS,
+    }
+)
+"""What the people of a suspended business may still do: read, pay, take their data with them and
+erase what a customer asks to be erased. It answers nobody and changes no setting."""
 
 
 def may(role: Role | str, permission: Permission) -> bool:

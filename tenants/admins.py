@@ -37,7 +37,7 @@ _STOP = text(
     """
 )
 _STATUS = text("select status from tenants where id = :id for update")
-_SET_STATUS = text("update tenants set status = :status where id = :id")
+_SET_STATUS = text("update tenants set status = :status, status_reason = :reason where id = :id")
 _DISABLE = text(
     "update users set disabled_at = case when :disabled then coalesce(disabled_at, now()) end"
     " where id = :id"
@@ -179,10 +179,15 @@ class Admins:
     async def set_status(self, tenant_id: UUID, *, status: str, reason: str, actor: Actor) -> None:
         """Suspend a business (``suspended``) or let it work again (``active``).
 
+        The reason of a suspension stands above every page of the business.
+
         Raises:
             NotFoundError: there is no such business.
-            RefusedError: it is closing or closed, or the status is another one.
+            RefusedError: it is closing or closed, the status is another one, or no reason.
         """
+        reason = " ".join(storable(reason).split())
+        if not reason:
+            raise RefusedError("Say why: the business reads the reason.")
         if status not in {"active", "suspended"}:
             raise RefusedError("A business is suspended or active; closing it is its owner's.")
         async with self._database.system() as connection:
@@ -191,7 +196,10 @@ class Admins:
                 raise NotFoundError("There is no such business.")
             if before in {"closing", "closed"}:
                 raise RefusedError(f"The business is {before}.")
-            await connection.execute(_SET_STATUS, {"id": tenant_id, "status": status})
+            kept = reason if status == "suspended" else None
+            await connection.execute(
+                _SET_STATUS, {"id": tenant_id, "status": status, "reason": kept}
+            )
             await service.record(
                 connection,
                 tenant_id,

@@ -60,6 +60,11 @@ class ChannelDirectory:
         """Return the number with this URL key, or None when unknown or disabled."""
         return await self._find("key", key) if _KEY_FORM.fullmatch(key) else None
 
+    def known(self, key: str) -> ChannelDoor | None:
+        """Return the number with this URL key if it was looked up just now, else None."""
+        entry = self._entries.get(("key", key))
+        return entry[1] if entry is not None and entry[0] > time.monotonic() else None
+
     async def by_session(self, session: str) -> ChannelDoor | None:
         """Return the number behind this session of the platform's WAHA, or None."""
         return await self._find("session", session) if _SESSION_FORM.fullmatch(session) else None

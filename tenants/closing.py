@@ -39,6 +39,8 @@ KEPT = frozenset(
         "ledger_proofs",
         "payments",
         "payment_reversals",
+        # Emptied by the worker that deletes the files themselves.
+        "media_garbage",
     }
 )
 """Books: amounts, dates and the numbers of invoices. No message, no customer, no payer's name."""
@@ -64,6 +66,7 @@ _REOPEN = text(
     where id = :id and status = 'closing' and erase_due_at > now() returning id
     """
 )
+_ERASE_DUE = text("select erase_due_at from tenants where id = :id and status = 'closing'")
 _OWNERS = text(
     """
     select u.email from memberships m join users u on u.id = m.user_id
@@ -153,6 +156,12 @@ class Closing:
         """Open the business again; ConflictError when it is not closing, or too late."""
         tenant_id = person.business(Permission.CLOSE_BUSINESS)
         await reopen(self._accounts, tenant_id, actor_of(person, device))
+
+
+async def erase_due_at(connection: AsyncConnection, tenant_id: UUID) -> datetime | None:
+    """Return when a closing business is erased; None for one that is not being closed."""
+    due: datetime | None = await connection.scalar(_ERASE_DUE, {"id": tenant_id})
+    return due
 
 
 async def reopen(accounts: Accounts, tenant_id: UUID, actor: Actor) -> None:

@@ -146,5 +146,21 @@ class Letters:
                 ),
                 "Until then an owner can export everything, or open the business again.",
             ),
-            action=Action("Open the settings", f"{self._root}/settings/business"),
+            action=Action("Open the settings", f"{self._root}/settings/data"),
+        )
+
+    def export_ready(self, business: str, days: int) -> Letter:
+        """To who asked: the export of the business can be had for some days."""
+        return Letter(
+            subject=f"The export of {business} is ready",
+            preheader=f"It can be downloaded for {days} days.",
+            paragraphs=(
+                "Hello,",
+                (
+                    f"everything that Parley holds of {business} is collected in one file. It can"
+                    f" be downloaded for {days} days; then it is deleted."
+                ),
+            ),
+            action=Action("Download the export", f"{self._root}/settings/data"),
+            footnote="You get this mail because you asked for the export.",
         )

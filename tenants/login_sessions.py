@@ -14,7 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
 from app.core.errors import ForbiddenError, NotFoundError, NotSignedInError
-from tenants.access import IMPERSONATION, STEP_UP, Permission, Role, require
+from tenants.access import (
+    IMPERSONATION,
+    STEP_UP,
+    WHILE_SUSPENDED,
+    Permission,
+    Role,
+    require,
+)
 from tenants.devices import Device
 from tenants.tokens import hash_token, is_token, new_token
 
@@ -50,7 +57,7 @@ _FIND = text(
            case when s.impersonation_until > now() then s.impersonation_until end
                as impersonation_until,
            t.id as tenant_id, t.name as tenant_name, t.slug as tenant_slug,
-           t.status as tenant_status, m.role
+           t.status as tenant_status, t.status_reason as tenant_status_reason, m.role
     from login_sessions s
     join users u on u.id = s.user_id
     left join tenants t on t.id = s.business_id
@@ -127,6 +134,7 @@ class SignedIn:
     tenant_status: str | None
     role: Role | None
     impersonation_until: datetime | None
+    tenant_status_reason: str | None = None
 
     @property
     def impersonating(self) -> bool:
@@ -139,7 +147,7 @@ class SignedIn:
         Raises:
             NotSignedInError: a second factor or a fresh proof (``step_up``) is missing.
             NotFoundError: no business is chosen, or it is not theirs.
-            ForbiddenError: the role does not allow it.
+            ForbiddenError: the role does not allow it, or the business is suspended.
         """
         self.require_complete()
         if self.tenant_id is None:
@@ -151,9 +159,16 @@ class SignedIn:
             raise NotFoundError("There is nothing here.")
         else:
             require(self.role, permission)
+            self._require_working(permission)
         if permission in STEP_UP:
             self.require_recent()
         return self.tenant_id
+
+    def _require_working(self, permission: Permission) -> None:
+        if self.tenant_status == "suspended" and permission not in WHILE_SUSPENDED:
+            raise ForbiddenError(
+                "This business is suspended: you can read, pay and export, and change nothing."
+            )
 
     def require_complete(self) -> None:
         """Raise NotSignedInError while the second factor is owed: such a session is no sign-in."""
@@ -235,6 +250,7 @@ async def find(connection: AsyncConnection, token: str, address: str) -> SignedI
         tenant_status=row.tenant_status if member or acting else None,
         role=Role(row.role) if member and not acting else None,
         impersonation_until=row.impersonation_until if acting else None,
+        tenant_status_reason=row.tenant_status_reason if member or acting else None,
     )
 
 

@@ -47,6 +47,11 @@ _SET_ROLE = text(
     "update memberships set role = :role where tenant_id = :tenant_id and user_id = :user_id"
 )
 _REMOVE = text("delete from memberships where tenant_id = :tenant_id and user_id = :user_id")
+# Whoever leaves leaves conversations to nobody in particular.
+_UNASSIGN = text(
+    "update conversations set assignee_id = null"
+    " where tenant_id = :tenant_id and assignee_id = :user_id"
+)
 # What is open in a browser of somebody who left shows no business any more.
 _FORGET = text(
     "update login_sessions set business_id = null"
@@ -201,6 +206,7 @@ class Team:
             await _require_another_owner(connection, tenant_id, user_id)
         values = {"tenant_id": tenant_id, "user_id": user_id}
         await connection.execute(_REMOVE, values)
+        await connection.execute(_UNASSIGN, values)
         await connection.execute(_FORGET, values)
         await _withdraw(connection, tenant_id, user_id, None)
         await service.record(

@@ -4,7 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,6 +19,8 @@ from app.core.db.tables import Base, Micro, Stamped, TenantRow
 
 TENANT_STATUSES = ("active", "suspended", "closing", "closed")
 CHANNEL_KINDS = ("waha", "twilio")
+CHANNEL_WISHES = ("on", "off", "removed")
+CHANNEL_PROBLEMS = ("unreachable", "unauthorized", "missing", "taken", "refused", "not_waha")
 ACTOR_KINDS = ("user", "admin", "api_key", "system", "operator")
 
 
@@ -65,6 +74,7 @@ class Tenant(Stamped, Base):
         CheckConstraint("idle_s is null or idle_s between 0 and 60", "idle_s"),
         CheckConstraint("cap_s is null or cap_s between 0 and 300", "cap_s"),
         CheckConstraint("batch_messages_max between 1 and 100", "batch_messages_max"),
+        Index("ix_tenants_created_at", "created_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -72,6 +82,7 @@ class Tenant(Stamped, Base):
     name: Mapped[str]
     plan_code: Mapped[str] = mapped_column(ForeignKey("plans.code"))
     status: Mapped[str] = mapped_column(server_default="active")
+    status_reason: Mapped[str | None]
     time_zone: Mapped[str] = mapped_column(server_default="UTC")
     locale: Mapped[str] = mapped_column(server_default="en")
     country: Mapped[str | None]
@@ -87,12 +98,19 @@ class Tenant(Stamped, Base):
 
 
 class Channel(TenantRow, Stamped, Base):
-    """A WhatsApp number. Secrets are sealed (``app.core.crypto``), never in clear."""
+    """A WhatsApp number. Secrets are sealed (``app.core.crypto``), never in clear.
+
+    ``status`` is WAHA's own word (``unknown`` before the first), ``problem`` why WAHA could not
+    tell one; ``wanted`` is what the business decided. Only ``managed`` sessions are repaired.
+    """
 
     __tablename__ = "channels"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
         CheckConstraint(one_of("kind", CHANNEL_KINDS), "kind"),
+        CheckConstraint(one_of("wanted", CHANNEL_WISHES), "wanted"),
+        CheckConstraint(one_of("problem", CHANNEL_PROBLEMS), "problem"),
+        Index(None, "check_due_at"),
         # The platform's WAHA has one name space of sessions; a tenant's own WAHA has its own.
         Index(
             "uq_channels_shared_session",
@@ -121,6 +139,18 @@ class Channel(TenantRow, Stamped, Base):
     reconcile_due_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     hook_per_min: Mapped[int | None]
     hook_burst: Mapped[int | None]
+    managed: Mapped[bool] = mapped_column(server_default=text("false"))
+    wanted: Mapped[str] = mapped_column(server_default="on")
+    own_name: Mapped[str | None]
+    status_ms: Mapped[Micro | None]
+    seen_at: Mapped[datetime | None]
+    connected_at: Mapped[datetime | None]
+    down_since: Mapped[datetime | None]
+    problem: Mapped[str | None]
+    problem_at: Mapped[datetime | None]
+    check_due_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    repairs: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    tested_at: Mapped[datetime | None]
 
 
 class AuditEntry(TenantRow, Base):
@@ -131,6 +161,12 @@ class AuditEntry(TenantRow, Base):
         ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
         CheckConstraint(one_of("actor_kind", ACTOR_KINDS), "actor_kind"),
         Index(None, "tenant_id", "at"),
+        Index(
+            "ix_audit_log_platform",
+            "at",
+            "id",
+            postgresql_where=text("actor_kind in ('admin', 'operator')"),
+        ),
     )
 
     at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -30,7 +30,7 @@ FACTORS = ("password", "totp", "recovery", "passkey", "link")
 TOKEN_PURPOSES = ("verify_email", "reset_password", "change_email", "set_password")
 CEREMONIES = ("register", "sign_in")
 CODE_PURPOSES = ("owner_phone", "identity")
-CONSENT_KINDS = ("terms", "ai_disclosure")
+CONSENT_KINDS = ("terms", "ai_disclosure", "whatsapp_number")
 
 
 class User(Stamped, Base):
@@ -53,6 +53,8 @@ class User(Stamped, Base):
     totp_counter: Mapped[int | None] = mapped_column(BigInteger)
     terms_version: Mapped[str | None]
     terms_at: Mapped[datetime | None]
+    phone: Mapped[str | None]
+    phone_verified_at: Mapped[datetime | None]
 
 
 class LoginSession(Stamped, Base):
@@ -143,6 +145,7 @@ class AccountLogEntry(Base):
     __table_args__ = (
         CheckConstraint(one_of("actor_kind", ACTOR_KINDS), "actor_kind"),
         Index(None, "user_id", "at"),
+        Index("ix_account_log_at", "at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -33,6 +33,7 @@ class SealedColumn:
 SEALED = (
     SealedColumn("channels", "webhook_secret"),
     SealedColumn("channels", "api_key"),
+    SealedColumn("tenant_tools", "headers"),
     SealedColumn("users", "totp_secret"),
     SealedColumn("mails", "recipient"),
     SealedColumn("mails", "content"),

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
 from app.core.crypto import Keyring
-from tenants.channels import webhook_secret_ref
+from tenants.channels import api_key_ref, webhook_secret_ref
 
 _INSERT_TENANT = text(
     """
@@ -24,9 +24,9 @@ _INSERT_QUEUE = text("insert into tenant_queues (tenant_id) values (:id)")
 _INSERT_CHANNEL = text(
     """
     insert into channels (tenant_id, id, key, kind, name, session, webhook_secret, hook_per_min,
-                          hook_burst)
+                          hook_burst, api_url, api_key, managed)
     values (:tenant_id, :id, :key, 'waha', :name, :session, :webhook_secret, :hook_per_min,
-            :hook_burst)
+            :hook_burst, :api_url, :api_key, :managed)
     """
 )
 _INSERT_AUDIT = text(
@@ -56,7 +56,12 @@ class NewTenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChannel:
-    """A WAHA number to be connected; the secret is sealed before it is stored."""
+    """A WAHA number to be connected; the secrets are sealed before they are stored.
+
+    ``api_url`` and ``api_key`` are of the business's own WAHA; None: the platform's. The
+    session of a ``managed`` number is made and repaired by us; ``id`` is given when the
+    session's name is to be derived from it.
+    """
 
     tenant_id: UUID
     name: str
@@ -64,6 +69,10 @@ class NewChannel:
     webhook_secret: str = field(repr=False)
     hook_per_min: int | None = None
     hook_burst: int | None = None
+    api_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    managed: bool = False
+    id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,8 @@ async def create_channel(
     connection: AsyncConnection, keyring: Keyring, new: NewChannel, actor: Actor
 ) -> tuple[UUID, str]:
     """Connect a number; return its id and its URL key."""
-    channel_id, key = ids.uuid7(), ids.channel_key()
+    channel_id, key = new.id or ids.uuid7(), ids.channel_key()
+    own_key = new.api_key
     sealed = keyring.encrypt(new.webhook_secret, webhook_secret_ref(channel_id))
     await connection.execute(
         _INSERT_CHANNEL,
@@ -113,6 +123,9 @@ async def create_channel(
             "webhook_secret": sealed,
             "hook_per_min": new.hook_per_min,
             "hook_burst": new.hook_burst,
+            "api_url": new.api_url,
+            "api_key": keyring.encrypt(own_key, api_key_ref(channel_id)) if own_key else None,
+            "managed": new.managed,
         },
     )
     await record(

@@ -51,6 +51,10 @@ class Throttles:
         """5 codes in 5 min of an account."""
         await self._take([Check(policies.SECOND_FACTOR, user_id)])
 
+    async def proof(self, tenant_id: str) -> None:
+        """3 at once and 6 an hour of a tenant: each proof reads its whole journal."""
+        await self._take([Check(policies.PROOF, tenant_id)])
+
     async def phone_code(self, tenant_id: str, phone: str) -> None:
         """3 in 15 min to a phone, 60 an hour of a tenant."""
         await self._take(

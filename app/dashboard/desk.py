@@ -11,7 +11,7 @@ from litestar import Request, Response
 from app.core.config import Settings
 from app.dashboard import flashes, locales
 from app.dashboard.services import Services
-from app.dashboard.visit import THEME_COOKIE, THEMES, Visit, is_partial
+from app.dashboard.visit import THEME_COOKIE, THEMES, ZONE_COOKIE, Visit, is_partial
 from app.http.client import client_address
 from app.http.csrf import page_token
 from app.http.sessions import Cookies, person, require_person
@@ -21,6 +21,7 @@ from tenants.login_sessions import OpenSession, SignedIn
 AnyRequest = Request[Any, Any, Any]
 _WORD_CHARS_MAX = 4_000
 _PATH_CHARS_MAX = 400
+_ZONE_CHARS_MAX = 64
 
 
 class Desk:
@@ -54,6 +55,7 @@ class Desk:
             partial=is_partial(request.headers),
             csrf=page_token(request.scope, self.settings.secret_keys),
             person=whole,
+            zone=request.cookies.get(ZONE_COOKIE, "UTC")[:_ZONE_CHARS_MAX],
             flash=request.cookies.get(flashes.COOKIE, ""),
         )
 

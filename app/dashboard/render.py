@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from app.dashboard import locales, static_files
 from app.dashboard.flashes import flash_text
+from app.dashboard.navigation import navigation
 from app.dashboard.visit import THEMES, Visit
 from app.dashboard.words import words
 
@@ -63,6 +64,7 @@ def _context(visit: Visit, view: dict[str, Any]) -> dict[str, Any]:
         "visit": visit,
         "formats": visit.formats,
         "person": visit.person,
+        "navigation": navigation(visit),
         "files": static_files.manifest(),
         "toast": flash_text(visit),
         **words(visit),

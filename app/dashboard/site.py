@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import Litestar
 
@@ -10,7 +11,38 @@ from app.core.limits import policies
 from app.dashboard import static_files
 from app.dashboard.desk import Desk
 from app.dashboard.failures import Failures
-from app.dashboard.pages import account, activity, auth, business, home, passkeys, public, team
+from app.dashboard.pages import (
+    account,
+    activity,
+    api_keys,
+    assistant,
+    assistant_tools,
+    auth,
+    billing,
+    books,
+    business,
+    business_data,
+    businesses,
+    contact_imports,
+    contacts,
+    home,
+    hours,
+    inbox,
+    inbox_acts,
+    knowledge,
+    knowledge_answers,
+    media,
+    notices,
+    numbers,
+    passkeys,
+    paying,
+    phone,
+    playground,
+    posters,
+    public,
+    team,
+)
+from app.dashboard.pages.admin.routes import MODULES as ADMIN
 from app.dashboard.services import Services
 from app.http import headers
 from app.http.csrf import csrf
@@ -38,7 +70,38 @@ def build_site(
         async with database.system_statement() as connection:
             return await login_sessions.find(connection, token, address)
 
-    page_modules = (public, auth, passkeys, home, account, team, business, activity)
+    page_modules = (
+        public,
+        auth,
+        passkeys,
+        home,
+        businesses,
+        inbox,
+        inbox_acts,
+        numbers,
+        posters,
+        media,
+        account,
+        team,
+        business,
+        activity,
+        billing,
+        paying,
+        books,
+        api_keys,
+        business_data,
+        notices,
+        phone,
+        contact_imports,
+        contacts,
+        knowledge,
+        knowledge_answers,
+        *ADMIN,
+        hours,
+        assistant,
+        assistant_tools,
+        playground,
+    )
     return Litestar(
         route_handlers=[handler for module in page_modules for handler in module.routes(desk)],
         middleware=[
@@ -63,12 +126,22 @@ def build_site(
 
 def _page_headers(settings: Settings) -> Callable[[Any, Any], Awaitable[None]]:
     add = headers.before_send(settings.app_url)
+    # Browsers follow a form's redirect only where the page's policy lets it lead.
+    add_to_till = headers.before_send(settings.app_url, form_actions=payment_origins(settings))
 
     async def add_to_page(message: Any, scope: Any) -> None:
         headers.mark_page(scope)
-        await add(message, scope)
+        till = str(scope.get("path", "")).startswith(paying.HERE)
+        await (add_to_till if till else add)(message, scope)
 
     return add_to_page
+
+
+def payment_origins(settings: Settings) -> tuple[str, ...]:
+    """Return where the forms of the credits lead: Stripe's pages, or those of its stand-in."""
+    if urlsplit(settings.stripe_api_url).hostname == "api.stripe.com":
+        return ("https://checkout.stripe.com", "https://billing.stripe.com")
+    return (headers.origin_of(settings.stripe_api_url),)
 
 
 def _request(scope: Any) -> Any:

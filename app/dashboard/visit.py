@@ -11,6 +11,8 @@ from tenants.login_sessions import SignedIn
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
+ZONE_COOKIE = "zone"
+"""The browser's own time zone, which a script of the pages leaves; UTC until then."""
 
 
 @dataclass(frozen=True, kw_only=True)

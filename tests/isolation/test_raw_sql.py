@@ -45,6 +45,24 @@ async def test_the_apps_login_is_refused(world: World, statement: str):
     assert isinstance(caught.value, asyncpg.InsufficientPrivilegeError), caught.value
 
 
+async def test_one_scope_sees_one_tenant_and_none_sees_nothing(world: World, callers: Callers):
+    """What somebody in a psql session with the application's own login gets to see."""
+    tables_asked = ("tenants", "contacts", "messages", "api_keys", "memberships")
+    async with connected(world.settings.database_url) as connection:
+        for table in tables_asked:
+            assert await connection.fetch(f"select * from {table}") == []
+        await connection.execute(
+            "select set_config('app.tenant_id', $1, false)", str(callers.victim.tenant_id)
+        )
+        for table in tables_asked:
+            column = "id" if table == "tenants" else "tenant_id"
+            seen = await connection.fetch(f"select distinct {column} as tenant from {table}")
+            assert [row["tenant"] for row in seen] == [callers.victim.tenant_id], table
+            everybodys = await world.column(f"select distinct {column} from {table}")
+            assert everybodys, table
+    assert len(await world.column("select id from tenants")) >= 2
+
+
 async def test_switching_row_security_off_refuses_the_query(world: World, callers: Callers):
     assert callers.victim
     async with connected(world.settings.database_url) as connection:

@@ -1,15 +1,18 @@
 """Closing a business: thirty days, then everything goes but the books."""
 
+import gzip
 import json
 
 import pytest
 
-from app.core.errors import ConflictError, ForbiddenError
+from app.core.errors import ConflictError, ForbiddenError, NotFoundError
 from app.messaging.charges import PROOF
 from billing.verify import verify_tenant
+from tenants import business_export
 from tenants.access import Role
-from tenants.business_export import export_business
+from tenants.business_export import BusinessExports, expire, step
 from tenants.closing import KEPT, Closing, erasable_tables, erase_due, reopen
+from tenants.login_sessions import SignedIn
 from tenants.service import Actor
 from tests.people.house import House, device
 
@@ -158,13 +161,32 @@ async def test_only_owners_close_and_export(house: House):
     with pytest.raises(ForbiddenError):
         await Closing(house.accounts).close(manager, device())
     with pytest.raises(ForbiddenError):
-        [page async for page in export_business(house.database.db, manager, device())]
+        await BusinessExports(house.database.db).ask(manager, device())
 
 
-async def test_an_export_has_every_table_and_no_secret(house: House):
+async def prepared(house: House, person: SignedIn) -> bytes:
+    """An export, prepared by the scheduler's chore and downloaded."""
+    exports = BusinessExports(house.database.db)
+    export_id = await exports.ask(person, device())
+    with pytest.raises(ConflictError, match="already"):
+        await exports.ask(person, device())
+    while (await exports.all_of(person.tenant_id))[0].under_way:
+        async with house.database.db.system() as connection:
+            assert await step(connection, house.settings)
+    found = await exports.open(person.tenant_id, export_id)
+    content = b"".join([chunk async for chunk in found.chunks])
+    assert len(content) == found.size_bytes
+    return gzip.decompress(content)
+
+
+async def test_an_export_has_every_table_and_no_secret(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
     shop, other, owner = await busy(house)
-    pages = [page async for page in export_business(house.database.db, owner, device())]
-    lines = [json.loads(line) for line in b"".join(pages).splitlines()]
+    # Each step takes one page of two rows: the export goes on where the one before ended.
+    monkeypatch.setattr(business_export, "_PAGE_ROWS", 2)
+    monkeypatch.setattr(business_export, "_STEP_S", 0.0001)
+    lines = [json.loads(line) for line in (await prepared(house, owner)).splitlines()]
     tables = {line["table"] for line in lines}
     assert {
         "tenants",
@@ -174,10 +196,27 @@ async def test_an_export_has_every_table_and_no_secret(house: House):
         "wallets",
         "journal",
     } <= tables
-    text = b"".join(pages).decode()
+    text = json.dumps(lines)
     assert str(other.tenant_id) not in text
     assert shop.secret not in text
     assert not any("secret" in line["row"] or "webhook_secret" in line["row"] for line in lines)
+    counts = await house.rows(
+        "select count(*) as n from audit_log where tenant_id = :t", t=owner.tenant_id
+    )
+    assert sum(line["table"] == "audit_log" for line in lines) == counts[0]["n"]
+    assert "/settings/data" in (await house.mails("ada@example.org"))[-1]
+
+
+async def test_an_export_is_deleted_after_its_days(house: House):
+    _, _, owner = await busy(house)
+    await prepared(house, owner)
+    (view,) = await BusinessExports(house.database.db).all_of(owner.tenant_id)
+    await house.age("business_exports", 4 * 86400)
+    async with house.database.db.system() as connection:
+        assert await expire(connection) >= 1
+    with pytest.raises(NotFoundError):
+        await BusinessExports(house.database.db).open(owner.tenant_id, view.id)
+    assert await house.rows("select 1 from business_export_chunks") == []
 
 
 async def test_whatever_holds_a_tenant_can_be_erased_or_is_a_book(house: House):

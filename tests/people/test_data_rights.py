@@ -1,6 +1,10 @@
 """Erasing and keeping: after an erasure no column of any table holds the person."""
 
+import asyncio
 import json
+import logging
+import re
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -9,9 +13,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from app.cli.local import install
 from app.core.config import Settings
 from app.core.errors import ConflictError, NotFoundError
 from app.core.ids import uuid7
+from app.messaging import erasure
 from app.messaging.data_rights import enforce_retention, erase_contact, export_contact
 from tenants.phone_codes import PhoneCodes
 from tenants.service import Actor
@@ -25,6 +31,65 @@ pytestmark = pytest.mark.anyio
 NUMBER, OTHER = "4915155501234", "4915155509999"
 WORDS = "my Dinner Is At The Lighthouse"
 ACTOR = Actor("user", "ada")
+_BYTES = re.compile(r"\\\\x([0-9a-f]+)")
+_THREAD = "(select id from conversations where tenant_id = :t and contact_id = :c)"
+_TRACES = (
+    (
+        "insert into conversation_notes (tenant_id, id, conversation_id, user_id, body)"
+        f" select :t, gen_random_uuid(), id, gen_random_uuid(), :words from {_THREAD} v"
+    ),
+    (
+        "with l as (insert into labels (tenant_id, id, name)"
+        " values (:t, gen_random_uuid(), 'VIP') returning id)"
+        " insert into conversation_labels (tenant_id, conversation_id, label_id)"
+        f" select :t, v.id, l.id from l, {_THREAD} v"
+    ),
+    (
+        "insert into conversation_reads (tenant_id, user_id, conversation_id, seen_at)"
+        f" select :t, gen_random_uuid(), id, now() from {_THREAD} v"
+    ),
+    (
+        "insert into conversation_summaries (tenant_id, conversation_id, summary)"
+        f" select :t, id, :words from {_THREAD} v"
+        " on conflict (tenant_id, conversation_id) do update set summary = excluded.summary"
+    ),
+    (
+        "insert into unanswered_questions"
+        " (tenant_id, id, question, normal, reason, conversation_id)"
+        f" select :t, gen_random_uuid(), :words, :words, 'test', id from {_THREAD} v"
+    ),
+    (
+        "insert into turn_traces (tenant_id, turn_id, trace)"
+        " select :t, id, jsonb_build_object('asked', cast(:words as text)) from turns"
+        f" where conversation_id in {_THREAD} on conflict do nothing"
+    ),
+    (
+        "insert into message_media (tenant_id, id, message_id, kind, reading)"
+        " select :t, gen_random_uuid(), m.id, 'audio', :words from messages m"
+        f" where m.conversation_id in {_THREAD} limit 1"
+    ),
+    (
+        "insert into contact_tags (tenant_id, contact_id, tag)"
+        " values (:t, :c, lower(left(:words, 40)))"
+    ),
+    (
+        "insert into contact_facts (tenant_id, id, contact_id, key, value)"
+        " values (:t, gen_random_uuid(), :c, 'where', :words)"
+    ),
+    "insert into contact_verifications (tenant_id, contact_id) values (:t, :c)",
+    (
+        "insert into contact_imports (tenant_id, id, user_id, file_name, rows, found)"
+        " values (:t, gen_random_uuid(), gen_random_uuid(), 'list.csv',"
+        f' \'{{"rows": [{{"phone": "{NUMBER}"}}]}}\', 1)'
+    ),
+    "update contacts set notes = :words, name = :words where id = :c",
+    (
+        "with e as (insert into business_exports (tenant_id, id, user_id, state)"
+        " values (:t, gen_random_uuid(), gen_random_uuid(), 'ready') returning id)"
+        " insert into business_export_chunks (tenant_id, export_id, chunk_no, content)"
+        " select :t, id, 0, convert_to(:words, 'UTF8') from e"
+    ),
+)
 
 
 @pytest.fixture
@@ -36,23 +101,21 @@ async def bench(database: TestDatabase, settings: Settings) -> AsyncIterator[Ben
 
 
 async def dump(url: str) -> str:
-    """Every row of every table as text; bytes both as hex and as what they spell."""
-    parts: list[str] = []
-    async with connected(url) as connection:
-        names = await connection.fetch(
-            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-            " where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition"
+    """What a backup made now would hold: pg_dump's text, and what its bytes spell."""
+    program = str(install.postgres_bin() / "pg_dump")
+    done = await asyncio.to_thread(
+        subprocess.run, [program, "--data-only", url], capture_output=True, text=True, check=True
+    )
+    spelled = (bytes.fromhex(found) for found in _BYTES.findall(done.stdout))
+    return "\n".join([done.stdout, *(raw.decode("utf-8", "replace") for raw in spelled)])
+
+
+async def trace_everywhere(bench: Bench, shop: Business) -> None:
+    """Rows about the person in the tables that a short talk leaves empty."""
+    for statement in _TRACES:
+        await bench.execute(
+            statement, t=shop.tenant_id, c=await contact_of(bench, NUMBER), words=WORDS
         )
-        for (name,) in names:
-            for row in await connection.fetch(f'select * from "{name}"'):
-                parts += [_spelled(value) for value in row.values()]
-    return "\n".join(parts)
-
-
-def _spelled(value: Any) -> str:
-    if isinstance(value, bytes):
-        return f"{value.hex()} {value.decode('utf-8', 'replace')}"
-    return str(value)
 
 
 async def talked(bench: Bench) -> Business:
@@ -84,8 +147,10 @@ async def erase(bench: Bench, shop: Business, contact_id: Any) -> dict[str, int]
         )
 
 
-async def test_an_erased_contact_leaves_no_trace(bench: Bench):
+async def test_an_erased_contact_leaves_no_trace(bench: Bench, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
     shop = await talked(bench)
+    await trace_everywhere(bench, shop)
     before = await dump(bench.database.superuser_url)
     assert NUMBER in before
     assert WORDS in before
@@ -99,6 +164,21 @@ async def test_an_erased_contact_leaves_no_trace(bench: Bench):
     assert "a stranger's words stay" in after
     assert await bench.balance(shop) == balance
     assert await bench.column("select count(*) from phone_codes") == [0]
+    logged = "\n".join(str(record.__dict__) for record in caplog.records)
+    assert NUMBER not in logged
+    assert WORDS not in logged
+
+
+async def test_no_table_can_be_forgotten(bench: Bench):
+    """A new table with a tenant has to say what an erasure does to it."""
+    found = await bench.column(
+        "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'"
+        " where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition"
+    )
+    named = [*erasure.ERASED, *erasure.BY_HAND, *erasure.NOBODY]
+    assert len(named) == len(set(named))
+    assert {*found, "tenants"} == set(named), "name it in app/messaging/erasure.py"
 
 
 async def test_an_old_event_does_not_come_back(bench: Bench):

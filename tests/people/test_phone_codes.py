@@ -8,9 +8,10 @@ import pytest
 from app.channels.port import ChannelAccess
 from app.core.errors import NotFoundError, RefusedError, TooManyAttemptsError
 from app.core.ids import uuid7
+from tenants.own_phones import OwnPhones
 from tenants.phone_codes import PhoneCodes, normalise_phone
 from tenants.service import Actor
-from tests.people.house import House
+from tests.people.house import House, device
 from tests.worlds import Shop
 
 pytestmark = pytest.mark.anyio
@@ -145,3 +146,31 @@ async def test_a_foreign_number_is_not_there(house: House):
 def test_what_is_no_number_is_refused(raw: str):
     with pytest.raises(RefusedError, match="country code"):
         normalise_phone(raw)
+
+
+async def test_a_persons_own_phone_is_proved_and_forgotten(house: House):
+    owner = await house.owner()
+    phone = Phone()
+    codes = PhoneCodes(house.database.db, house.limiter, house.settings, phone)
+    own = OwnPhones(house.database.db, codes)
+    with pytest.raises(RefusedError, match="Connect a WhatsApp number"):
+        await own.send(owner, PHONE, device())
+    shop = await house.database.open_shop()
+    await house.execute(
+        "update channels set tenant_id = :t where id = :c", t=owner.tenant_id, c=shop.channel_id
+    )
+    digits = await own.send(owner, PHONE, device())
+    assert phone.sent[-1][0] == f"{digits}@c.us"
+    with pytest.raises(RefusedError):
+        await own.confirm(owner, digits, "000000", device())
+    with pytest.raises(RefusedError):
+        await own.confirm(owner, "4915155509999", phone.code, device())
+    assert (await own.of(owner.user_id)).phone is None
+    await own.confirm(owner, digits, phone.code, device())
+    proved = await own.of(owner.user_id)
+    assert (proved.phone, proved.verified_at is not None) == (digits, True)
+    trail = await house.rows("select action, subject, after from audit_log order by id")
+    assert [e["action"] for e in trail[-2:]] == ["phone.send_code", "phone.owner_phone"]
+    assert digits not in str(trail)
+    await own.remove(owner, device())
+    assert (await own.of(owner.user_id)).phone is None

@@ -1,6 +1,5 @@
 """The audit trail for people: searched, page by page, and as a CSV file."""
 
-from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from litestar.response import Stream
 
 from app.core.errors import RefusedError
 from app.dashboard.desk import AnyRequest, Desk
+from app.dashboard.periods import period_of
 from app.dashboard.render import partial
 from app.dashboard.visit import Visit
 from tenants import audit
@@ -64,23 +64,13 @@ def routes(desk: Desk) -> list[Any]:
 
 def _wanted(query: dict[str, str], visit: Visit) -> audit.Search:
     """Read the search; days are the reader's own, from midnight to midnight."""
-    until = _day(query.get("until"), visit)
+    since, until = period_of(query, visit)
     return audit.Search(
         actor=query.get("actor") or None,
         action=query.get("action") or None,
-        since=_day(query.get("since"), visit),
-        until=until + timedelta(days=1) if until else None,
+        since=since,
+        until=until,
     )
-
-
-def _day(raw: str | None, visit: Visit) -> datetime | None:
-    if not raw:
-        return None
-    try:
-        day = datetime.strptime(raw, "%Y-%m-%d").date()  # noqa: DTZ007 - the zone follows
-    except ValueError:
-        raise RefusedError("Give days such as 2026-11-23.") from None
-    return datetime.combine(day, time(), tzinfo=visit.formats.zone)
 
 
 def _after(query: dict[str, str]) -> UUID | None:

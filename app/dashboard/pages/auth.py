@@ -14,6 +14,7 @@ from app.dashboard.pages.public import TERMS_VERSION
 from app.dashboard.refusals import Refusals, refused
 from app.dashboard.render import page
 from app.http.sessions import require_person
+from tenants import users
 from tenants.accounts import SignUp
 from tenants.login_sessions import SignedIn
 
@@ -137,9 +138,9 @@ def _proofs(desk: Desk) -> list[Any]:
 
     @get("/confirm")
     async def ask_proof(request: AnyRequest) -> Response[Any]:
-        desk.someone(request)
         after = own_path(request.query_params.get("next"), HOME)
-        return page(desk.visit(request), "auth/confirm.html", errors={}, after=after)
+        view = await proof_view(desk, desk.someone(request), after)
+        return page(desk.visit(request), "auth/confirm.html", errors={}, **view)
 
     @post("/confirm")
     async def take_proof(request: AnyRequest) -> Response[Any]:
@@ -148,7 +149,7 @@ def _proofs(desk: Desk) -> list[Any]:
         after = own_path(form.get("next"), HOME)
         services = await desk.services()
         try:
-            if someone.second_factor and form.get("code"):
+            if form.get("code"):
                 session = await services.second_factor.complete(
                     someone, form["code"], desk.device(request)
                 )
@@ -159,10 +160,18 @@ def _proofs(desk: Desk) -> list[Any]:
         except Refusals as error:
             if isinstance(error, NotSignedInError) and someone.awaiting_factor:
                 raise
-            return refused(visit, "auth/confirm.html", error, fields=(), after=after)
+            view = await proof_view(desk, someone, after)
+            return refused(visit, "auth/confirm.html", error, fields=(), **view)
         return desk.start_session(go(after), session)
 
     return [ask_code, take_code, ask_proof, take_proof]
+
+
+async def proof_view(desk: Desk, someone: SignedIn, after: str) -> dict[str, Any]:
+    """Return what the page of a fresh proof shows: with an authenticator it asks for a code."""
+    async with (await desk.services()).database.system_statement() as connection:
+        user = await users.by_id(connection, someone.user_id)
+    return {"after": after, "has_totp": user.has_totp, "has_password": bool(user.password_hash)}
 
 
 def _forgotten(desk: Desk) -> list[Any]:

@@ -6,7 +6,7 @@ from litestar import Response, get, post
 
 from app.core.errors import RefusedError
 from app.dashboard.desk import AnyRequest, Desk, form_of, go
-from app.dashboard.pages.home import choices
+from app.dashboard.pages.businesses import choices
 from app.dashboard.refusals import Refusals, refused
 from app.dashboard.render import page
 from tenants.access import Permission

@@ -8,6 +8,7 @@ from litestar import Response, post
 
 from app.core.errors import RefusedError
 from app.dashboard.desk import AnyRequest, Desk, form_of, go, own_path
+from app.dashboard.pages.auth import proof_view
 from app.dashboard.refusals import Refusals, refused
 from app.http.sessions import person
 from tenants.login_sessions import SignedIn
@@ -40,11 +41,12 @@ def routes(desk: Desk) -> list[Any]:
             else:
                 session = await services.passkeys.complete(found, ceremony, answer, device)
         except Refusals as error:
-            view = {"email": "", "after": after}
-            template = "auth/login.html" if found is None else "auth/confirm.html"
-            if found is not None and found.awaiting_factor:
-                template = "auth/code.html"
-            return refused(visit, template, error, fields=(), **view)
+            if found is None:
+                return refused(visit, "auth/login.html", error, fields=(), email="", after=after)
+            if found.awaiting_factor:
+                return refused(visit, "auth/code.html", error, fields=(), after=after)
+            view = await proof_view(desk, found, after)
+            return refused(visit, "auth/confirm.html", error, fields=(), **view)
         return desk.start_session(go(after), session)
 
     @post("/account/passkeys")

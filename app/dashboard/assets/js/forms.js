@@ -45,6 +45,10 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
+// Times are told in the zone of whoever reads them: the server hears it from here.
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (here) document.cookie = `zone=${here}; Path=/; Max-Age=31536000; SameSite=Lax`;
+
 // The browser knows where it is: fill the time zone of a new business.
 const zone = document.querySelector("select[data-own-zone]");
 if (zone) {
