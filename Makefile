@@ -43,6 +43,7 @@ browser: $(SITE) ## Drive the pages in Chromium: journeys, accessibility, every 
 	@$(PY) -c 'import playwright' 2>/dev/null || \
 	  $(UV) pip install -q --python $(PY) --require-hashes -r requirements-browser.lock
 	@$(PY) -P -m browser.chromium
+	@$(PY) -P -m browser.lighthouse
 	@$(PY) -m pytest -q -n 0 browser
 
 assets: $(SITE) ## Build the pages' styles, scripts and catalogues (others do it when needed)
@@ -57,7 +58,7 @@ messages: $(READY) ## Bring the catalogues up to the sources' sentences, and com
 	@$(VENV)/bin/pybabel -q compile -d app/dashboard/locale
 
 bench: $(SITE) ## Measure this machine against the budgets, as docs/benchmarks.md says
-	@for name in ingest reply latency fairness ledger login; do \
+	@for name in ingest reply latency fairness ledger login web; do \
 	  $(PY) -P -m app.cli.main bench $$name --json $(ARGS) || exit 1; echo; \
 	done
 
@@ -129,7 +130,8 @@ $(READY): requirements.lock pyproject.toml
 	@echo 'Installing packages'
 	@$(UV) pip install -q --python $(PY) --require-hashes -r requirements.lock || { \
 	  echo 'uv could not install them; trying pip'; \
-	  $(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock; }
+	  $(PY) -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
+	    -r requirements.lock; }
 	@$(UV) pip install -q --python $(PY) --no-build-isolation --no-deps -e .
 	@touch $(READY)
 

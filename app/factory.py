@@ -39,6 +39,7 @@ from app.http.edge import edge
 from app.http.health import Health, Probes, QueueState, health_routes
 from app.http.metrics import metrics_routes
 from app.http.problems import on_http_error, on_parley_error, on_unexpected
+from app.http.replies import DirectDoor
 from app.http.requests import request_context
 from app.messaging import figures, reconcile
 from app.messaging.ingest.group_commit import GroupCommit
@@ -60,6 +61,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "api"
 _CHANNEL_DOORS = f"{CHANNEL_MOUNT}/"
+_CHANNEL_TARGETS = _CHANNEL_DOORS.encode()
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
@@ -87,6 +89,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     return Application(
         find_door=api.find_door,
+        find_direct=api.find_direct,
         pages=api.pages,
         route_handlers=[*_doors(api), framework, _rest(api)],
         before_send=[headers.before_send(settings.app_url)],
@@ -160,6 +163,8 @@ class _Parts:
     stripe: StripeDoor
     deny_list: DenyList
     api_keys: ApiKeys
+    waha: Any
+    sessions: list[Any]
 
 
 class _Api:
@@ -186,6 +191,7 @@ class _Api:
             await parts.ingest.close()
             await parts.doorbell.close()
             await parts.limiter.close()
+            await asyncio.gather(*(session.close() for session in parts.sessions))
             await parts.database.close()
         close_sentry()
 
@@ -198,6 +204,12 @@ class _Api:
         if path == STRIPE_PATH:
             return self._parts.stripe.app
         return self._parts.door.shared_app if path == SHARED_PATH else None
+
+    def find_direct(self, target: bytes) -> DirectDoor | None:
+        """Return the number's door behind a target, to be asked before ASGI."""
+        if self._parts is None or not target.startswith(_CHANNEL_TARGETS):
+            return None
+        return self._parts.door.take
 
     async def channel_door(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer the per-number webhook door."""
@@ -223,9 +235,18 @@ class _Api:
         async def services() -> Services:
             parts = await self.parts()
             if not built:
-                built.append(
-                    Services.build(self.settings, parts.database, parts.limiter, on_create=wallet)
+                made = Services.build(
+                    self.settings,
+                    parts.database,
+                    parts.limiter,
+                    parts.waha,
+                    session=parts.sessions[0],
+                    guarded=parts.sessions[1],
+                    doorbell=parts.doorbell,
+                    on_create=wallet,
                 )
+                parts.sessions.append(made.assistant)
+                built.append(made)
             return built[0]
 
         async def wallet(connection: AsyncConnection, tenant_id: UUID) -> None:
@@ -241,6 +262,10 @@ class _Api:
         settings = self.settings
         require_servable(settings)
         init_sentry(settings, SERVICE)
+        # Loaded here: the pages' calls to WhatsApp are no part of answering a health check.
+        from app.channels.waha.client import WahaClient
+        from app.core.outbound import outbound_session
+
         database = Database.from_settings(settings)
         await _open_door(database)
         limiter = build_limiter(settings)
@@ -248,6 +273,8 @@ class _Api:
         ingest = GroupCommit(database, limiter, doorbell, settings.limits)
         directory = ChannelDirectory(database, settings.keyring())
         door = WebhookDoor(settings, directory, limiter, ingest)
+        trusted = outbound_session(settings, guarded=False)
+        guarded = outbound_session(settings, guarded=True)
         return _Parts(
             database=database,
             limiter=limiter,
@@ -257,6 +284,10 @@ class _Api:
             stripe=StripeDoor(settings, database, doorbell, limiter),
             deny_list=DenyList(database),
             api_keys=ApiKeys(database),
+            waha=WahaClient(
+                trusted=trusted, guarded=guarded, send_timeout_s=settings.timings.send_timeout_s
+            ),
+            sessions=[trusted, guarded],
         )
 
 

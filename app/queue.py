@@ -19,8 +19,10 @@ QUEUES = ("ingest", "reply", "media", "mail", "webhook", "housekeeping")
 DRAIN_TASKS = {
     "ingest": "ingest.drain_inbox",
     "reply": "reply.drain_turns",
+    "media": "media.fetch_wanted",
     "mail": "mail.send_queued",
     "webhook": "webhook.process_events",
+    "housekeeping": "housekeeping.read_knowledge",
 }
 
 # A ring costs about 4 ms of CPU here and 7 ms in the worker. The first ring of a quiet queue

@@ -14,6 +14,7 @@ from billing import caps
 from billing.caps import Caps
 from billing.ledger.schemas import Grant
 from billing.ledger.service import grant
+from tenants.conduct import set_brake
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
 
 CREDITS = 1_000_000
@@ -72,6 +73,7 @@ async def _open(connection: AsyncConnection, settings: Settings, plan: str) -> N
     await connection.execute(_PROFILE, {"tenant_id": tenant_id})
     await fill_wallet(connection, tenant_id)
     await caps.change(connection, tenant_id, _CAPS, actor=_ACTOR)
+    await set_brake(connection, tenant_id, replies_per_hour=1_000_000, repeats=0)
     return Number(str(tenant_id), str(channel_id), f"/webhooks/waha/{key}", session, secret)
 
 

@@ -11,6 +11,8 @@ BENCHMARKS = {
     "fairness": "benchmarks.fairness",
     "ledger": "benchmarks.ledger",
     "login": "benchmarks.login",
+    "web": "benchmarks.web.pages",
+    "retrieval": "benchmarks.retrieval",
 }
 
 

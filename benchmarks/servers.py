@@ -168,6 +168,7 @@ def _prepared(directory: Path, postgres: EmbeddedPostgres, redis: EmbeddedRedis)
         databases=databases,
         redis_url=redis.url,
         secrets=secrets,
+        media_url=(directory / "media").as_uri(),
         # No waiting for a customer to finish typing, none for a human-like pause: what is
         # measured is the machine. No reports: nobody reads them here.
         overrides={"PARLEY_IDLE_S": "0", "PARLEY_TYPING_MAX_S": "0", "SENTRY_DSN": ""},

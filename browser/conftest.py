@@ -19,7 +19,8 @@ SHOTS = Path(__file__).parents[1] / "build" / "screenshots"
 def product() -> Iterator[Journey]:
     """Server processes, simulator and databases on free ports."""
     data_dir = Path(tempfile.mkdtemp(prefix="parley-browser-"))
-    journey = Journey(data_dir)
+    # Passkeys belong to a name; browsers make none for an address.
+    journey = Journey(data_dir, host="localhost")
     try:
         journey.start()
         yield journey

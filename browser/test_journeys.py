@@ -65,6 +65,59 @@ def test_the_second_factor(visitor: Visitor):
     page.wait_for_url("**/businesses/new")
 
 
+def test_a_passkey(visitor: Visitor):
+    visitor.sign_up("Ida Holm", "ida@example.com")
+    visitor.carry_authenticator()
+    page = visitor.open("/account/passkeys/new")
+    visitor.press("Add a passkey")
+    page.wait_for_url("**/account")
+    page.get_by_text("Your passkey is ready.").wait_for()
+    page.locator("form[action='/logout'] button:visible").first.click()
+    page.wait_for_url("**/login")
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url("**/businesses/new")
+
+
+def test_contacts_from_a_list_to_their_erasure(owner: Visitor):
+    page = owner.open("/contacts/import")
+    rows = "phone,name,tags\n+351 912 345 678,Ana Duarte,regular\n12,Nobody,\n"
+    file = {"name": "list.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    page.set_input_files("#file", [file])
+    owner.press("Read the list")
+    page.get_by_role("heading", name="1 contact can be imported").wait_for()
+    owner.examine("contacts-preview")
+    owner.press("Import")
+    page.get_by_role("link", name="To the contacts").click()
+    page.fill("#words", "duarte")
+    page.wait_for_url("**/contacts?words=duarte**")
+    page.get_by_role("link", name="Ana Duarte").click()
+    page.get_by_role("heading", name="Ana Duarte").wait_for()
+    page.fill("#notes", "Likes rye bread")
+    owner.press("Save")
+    owner.examine("contact")
+    owner.press("Erase…")
+    owner.press("Erase for good")
+    page.get_by_text("The contact is erased.").wait_for()
+    assert page.get_by_role("link", name="Ana Duarte").count() == 0
+
+
+def test_a_key_and_an_export(owner: Visitor):
+    page = owner.open("/settings/keys")
+    owner.press("New key")
+    page.fill("#name", "Web shop")
+    owner.press("Make the key")
+    assert (page.text_content("#made-key") or "").startswith("pk_live_")
+    owner.examine("api-key-made")
+    owner.open("/settings/data")
+    owner.press("Prepare an export")
+    link = page.get_by_role("link", name="Download")
+    link.wait_for(timeout=30_000)
+    owner.examine("data-ready")
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename.endswith(".jsonl.gz")
+
+
 def test_inviting_somebody(owner: Visitor, visitor: Visitor):
     page = owner.open("/settings/team")
     page.set_viewport_size({"width": 1440, "height": 900})

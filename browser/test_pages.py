@@ -17,6 +17,9 @@ STRANGERS = {
 }
 OWNERS = {
     "home": "/home",
+    "home-week": "/home?days=7",
+    "numbers": "/numbers",
+    "numbers-new": "/numbers/new",
     "businesses": "/businesses",
     "new-business": "/businesses/new",
     "account": "/account",
@@ -27,6 +30,23 @@ OWNERS = {
     "team": "/settings/team",
     "business": "/settings/business",
     "activity": "/settings/audit",
+    "api-keys": "/settings/keys",
+    "data": "/settings/data",
+    "knowledge": "/knowledge",
+    "knowledge-answers": "/knowledge/answers",
+    "knowledge-answer": "/knowledge/answers/new",
+    "knowledge-unanswered": "/knowledge/unanswered",
+    "knowledge-try": "/knowledge/try?q=sourdough",
+    "contacts": "/contacts",
+    "contacts-import": "/contacts/import",
+    "notifications": "/account/notifications",
+    "phone": "/account/phone",
+    "credits": "/billing",
+    "credits-ledger": "/billing/ledger",
+    "credits-statements": "/billing/statements",
+    "credits-limits": "/billing/limits",
+    "credits-proof": "/billing/proof",
+    "credits-details": "/billing/details",
 }
 
 

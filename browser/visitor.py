@@ -77,6 +77,20 @@ class Visitor:
         self.page.fill("#password", PASSWORD)
         self.press("Sign in")
 
+    def carry_authenticator(self) -> None:
+        """Have the browser own a security key that answers by itself."""
+        session = self.context.new_cdp_session(self.page)
+        session.send("WebAuthn.enable")
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "automaticPresenceSimulation": True,
+        }
+        session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
     def open_business(self, name: str, slug: str) -> None:
         """Set a business up."""
         self.open("/businesses/new")

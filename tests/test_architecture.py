@@ -174,6 +174,10 @@ def test_production_timings():
         "answer_max_age_s": 3600,
         "read_back_s": 20,
         "lead_s": 10,
+        "crawl_pause_s": 1,
+        "number_check_s": 60,
+        "number_down_s": 900,
+        "media_wait_s": 30,
     }
     actual = Timings()
     assert {name: getattr(actual, name) for name in expected} == expected

@@ -5,10 +5,12 @@ of the test process; requests travel over loopback sockets.
 """
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -275,6 +277,7 @@ async def open_world(superuser_url: str, redis_url: str) -> AsyncIterator[World]
     urls = bootstrap.urls_for(superuser_url, database=name, passwords=PASSWORDS)
     db = Database(app_url=urls.app, system_url=urls.system, pool_size=8, name="test")
     superuser = await asyncpg.connect(f"{superuser_url.rsplit('/', 1)[0]}/{name}")
+    files = tempfile.TemporaryDirectory(prefix="parley-files-")
     settings = Settings(
         environment="test",
         database_url=urls.app,
@@ -282,6 +285,7 @@ async def open_world(superuser_url: str, redis_url: str) -> AsyncIterator[World]
         redis_url=redis_url,
         secret_key=uuid4().hex * 2,
         encryption_keys=f"t1:{'5a' * 32}",
+        media_url=Path(files.name).as_uri(),
         waha_webhook_secret=f"platform-{uuid4().hex}",
         openai_api_key="simulator",
         timings=Timings(idle_s=0, cap_s=5, sweep_s=0.5, typing_max_s=0, retry_base_s=0.1),
@@ -291,6 +295,7 @@ async def open_world(superuser_url: str, redis_url: str) -> AsyncIterator[World]
     try:
         yield World(db, settings, superuser)
     finally:
+        files.cleanup()
         await superuser.close()
         await db.close()
         await bootstrap.drop_database(superuser_url, name)

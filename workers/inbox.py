@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from sqlalchemy import text
 
@@ -21,10 +22,16 @@ _STALE = text(
 
 
 class InboxDrain:
-    """Normalises pending events. Use from one event loop."""
+    """Normalises pending events. Use from one event loop.
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    ``on_files`` is called when a message came with a file: it is to be had for minutes only.
+    """
+
+    def __init__(
+        self, database: Database, settings: Settings, on_files: Callable[[], None]
+    ) -> None:
         self._database = database
+        self._on_files = on_files
         self._settings = settings
         self._lock = asyncio.Lock()
         self._again = False
@@ -39,6 +46,8 @@ class InboxDrain:
             while more:
                 self._again = False
                 drained = await drain_once(self._database, self._settings)
+                if drained.files:
+                    self._on_files()
                 more = drained.more or self._again
 
     async def sweep_for_ever(self) -> None:

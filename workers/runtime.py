@@ -17,8 +17,14 @@ from typing import Any, TypeVar
 import aiohttp
 import uvloop
 
-from app.assistant.answering import ModelAnswerer
+from app.assistant.assembly import Assistant, build_assistant
+from app.assistant.knowledge.crawling import Crawler
+from app.assistant.knowledge.indexing import Indexer
+from app.assistant.media import FileReader
+from app.assistant.summaries import Summaries
 from app.channels.waha.client import WahaClient
+from app.channels.waha.files import WahaFiles
+from app.channels.waha.sessions import WahaSessions
 from app.core import ids
 from app.core.config import Settings
 from app.core.db.engine import Database
@@ -27,17 +33,25 @@ from app.core.limits.types import Limiter
 from app.core.mail.delivery import MailDelivery
 from app.core.mail.outbox import Outbox
 from app.core.mail.resend import ResendClient
+from app.core.media.store import open_store
 from app.core.outbound import outbound_session
-from app.llm.openai import OpenAIModel
+from app.llm.media import OpenAIMedia
+from app.messaging.desk.delivering import DeskDelivery
+from app.messaging.media.fetching import Tools as MediaTools
+from app.messaging.numbers.keeping import NumberKeeper
 from app.messaging.reconcile import Reconciler
 from app.messaging.turns.model import Engine
 from billing.notices.letters import Notices
 from billing.payments.applying import Effects
 from billing.payments.events import EventProcessor
 from billing.payments.stripe_api import StripeApi
+from tenants.phone_codes import PhoneCodes
+from workers.desk import DeskRunner
 from workers.draining import Drain
 from workers.heartbeat import beat_for_ever, stop_beating
 from workers.inbox import InboxDrain
+from workers.media import MediaRunner
+from workers.numbers import keep_for_ever
 from workers.reconciling import reconcile_for_ever
 from workers.turns import TurnRunner
 
@@ -60,12 +74,16 @@ class _Parts:
 
     database: Database
     limiter: Limiter
-    model: OpenAIModel
+    assistant: Assistant
     sessions: list[aiohttp.ClientSession]
     turns: TurnRunner
+    desk: DeskRunner
     inbox: InboxDrain
+    media: MediaRunner
+    media_model: OpenAIMedia
     mails: Drain
     events: Drain
+    knowledge: Drain
     background: list[asyncio.Task[None]]
 
 
@@ -98,14 +116,25 @@ class Runtime:
             self.call(self._parts.inbox.drain(), timeout_s=self._settings.timings.drain_s)
 
     def drain_turns(self) -> None:
-        """Let the runner claim what is due; the turns run on after this returns."""
+        """Let the runners claim what is due; it goes on after this returns."""
         if self._parts is not None:
             self._loop.call_soon_threadsafe(self._parts.turns.kick)
+            self._loop.call_soon_threadsafe(self._parts.desk.kick)
+
+    def fetch_media(self) -> None:
+        """Let wanted files be looked at now (a Celery task's whole work)."""
+        if self._parts is not None:
+            self._loop.call_soon_threadsafe(self._parts.media.kick)
 
     def send_mails(self) -> None:
         """Let the outbox be looked at now (a Celery task's whole work)."""
         if self._parts is not None:
             self._loop.call_soon_threadsafe(self._parts.mails.kick)
+
+    def read_knowledge(self) -> None:
+        """Let documents that are due be looked at now (a Celery task's whole work)."""
+        if self._parts is not None:
+            self._loop.call_soon_threadsafe(self._parts.knowledge.kick)
 
     def process_events(self) -> None:
         """Let Stripe's events be looked at now (a Celery task's whole work)."""
@@ -125,24 +154,35 @@ class Runtime:
         trusted = outbound_session(settings, guarded=False)
         guarded = outbound_session(settings, guarded=True)
         limiter = build_limiter(settings)
-        model = OpenAIModel(settings)
         waha = WahaClient(
             trusted=trusted, guarded=guarded, send_timeout_s=settings.timings.send_timeout_s
         )
+        codes = PhoneCodes(database, limiter, settings, waha)
+        assistant = build_assistant(settings, database, guarded, codes=codes)
         engine = Engine(
             database=database,
-            answerer=ModelAnswerer(model, settings),
+            answerer=assistant.answerer,
             sender=waha,
             limiter=limiter,
             settings=settings,
             keyring=settings.keyring(),
             owner=self._instance,
+            store=open_store(settings),
         )
+        media_model = OpenAIMedia(settings)
+        files = WahaFiles(waha.calls, trusted=trusted, guarded=guarded)
+        media = self._media(engine, files, media_model)
         turns = TurnRunner(engine)
+        desk = DeskRunner(DeskDelivery(engine), sweep_s=settings.timings.sweep_s)
+        keeper = NumberKeeper(database, WahaSessions(waha.calls), settings, engine.keyring)
         reconciler = Reconciler(database, waha, settings, engine.keyring)
-        inbox = InboxDrain(database, settings)
+        inbox = InboxDrain(database, settings, media.kick)
         mails, events = self._mails(database, trusted), self._events(database, trusted)
+        written = Summaries(database, assistant.model, settings)
+        summaries = Drain("summaries", written.write_batch, settings.timings.sweep_s)
+        knowledge = self._knowledge(assistant, database, guarded)
         turns.start()
+        media.start()
         beat = beat_for_ever(
             database,
             service="worker",
@@ -150,18 +190,55 @@ class Runtime:
             figures=lambda: {"running": turns.running},
         )
         background = [
-            asyncio.create_task(model.warm_up(), name="warm_up"),
+            asyncio.create_task(assistant.model.warm_up(), name="warm_up"),
             asyncio.create_task(beat, name="heartbeat"),
             asyncio.create_task(inbox.sweep_for_ever(), name="inbox.sweep"),
+            asyncio.create_task(desk.run_for_ever(), name="desk"),
             asyncio.create_task(mails.run_for_ever(), name="mail"),
             asyncio.create_task(events.run_for_ever(), name="webhook"),
+            asyncio.create_task(summaries.run_for_ever(), name="summaries"),
+            asyncio.create_task(knowledge.run_for_ever(), name="knowledge"),
+            asyncio.create_task(keep_for_ever(keeper, settings.timings.sweep_s), name="numbers"),
             asyncio.create_task(
                 reconcile_for_ever(reconciler, inbox, settings.timings.sweep_s), name="reconcile"
             ),
         ]
         return _Parts(
-            database, limiter, model, [trusted, guarded], turns, inbox, mails, events, background
+            database=database,
+            limiter=limiter,
+            assistant=assistant,
+            sessions=[trusted, guarded],
+            turns=turns,
+            desk=desk,
+            inbox=inbox,
+            media=media,
+            media_model=media_model,
+            mails=mails,
+            events=events,
+            knowledge=knowledge,
+            background=background,
         )
+
+    def _media(self, engine: Engine, files: WahaFiles, model: OpenAIMedia) -> MediaRunner:
+        return MediaRunner(
+            MediaTools(
+                database=engine.database,
+                store=engine.store,
+                source=files,
+                reader=FileReader(model),
+                settings=engine.settings,
+                keyring=engine.keyring,
+            )
+        )
+
+    def _knowledge(
+        self, assistant: Assistant, database: Database, guarded: aiohttp.ClientSession
+    ) -> Drain:
+        settings = self._settings
+        crawler = Crawler(guarded, settings.app_url)
+        polite_s = settings.timings.crawl_pause_s
+        indexer = Indexer(database, assistant.embedder, crawler, polite_s=polite_s)
+        return Drain("knowledge", indexer.work_batch, settings.timings.sweep_s)
 
     def _mails(self, database: Database, session: aiohttp.ClientSession) -> Drain:
         settings = self._settings
@@ -179,9 +256,11 @@ class Runtime:
         for task in parts.background:
             task.cancel()
         await parts.turns.stop(self._settings.timings.stop_grace_s)
+        await parts.media.stop()
         closing = [
             stop_beating(parts.database, instance=self._instance),
-            parts.model.close(),
+            parts.assistant.close(),
+            parts.media_model.close(),
             parts.limiter.close(),
             *(session.close() for session in parts.sessions),
         ]

@@ -28,6 +28,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "tenants": ("app.cli.commands.tenants", "tenants", "List businesses, suspend, resume them."),
     "admin": ("app.cli.commands.admin", "admin", "Make platform admins."),
     "secrets": ("app.cli.commands.secrets", "secrets", "Rotate the keys of secrets at rest."),
+    "eval": (
+        "app.cli.commands.evaluate",
+        "evaluate",
+        "Measure retrieval and answers on known questions.",
+    ),
     "bench": ("app.cli.commands.bench", "bench", "Measure this machine against the budgets."),
     "chaos": ("app.cli.commands.chaos", "chaos", "Let everything fail, prove nothing was lost."),
 }

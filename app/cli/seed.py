@@ -1,12 +1,13 @@
 """Seeding the demo business: once, and found again at every later start."""
 
-import json
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.assistant.profiles import Fact, Profile
+from app.assistant.versions import publish
 from app.cli import demo_business as demo
 from app.cli import demo_people
 from app.cli.local.demo_tenant import DemoTenant
@@ -19,6 +20,7 @@ from billing.caps import Caps
 from billing.ledger.schemas import Grant
 from billing.ledger.service import grant
 from tenants.channels import webhook_secret_ref
+from tenants.conduct import set_brake
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
 
 IDLE_S = 1.0
@@ -37,12 +39,6 @@ _PLAN = text(
     on conflict (code) do update set turn_per_min = excluded.turn_per_min,
         turn_burst = excluded.turn_burst, send_per_min = excluded.send_per_min,
         send_burst = excluded.send_burst, max_inflight = excluded.max_inflight
-    """
-)
-_PROFILE = text(
-    """
-    insert into assistant_profiles (tenant_id, persona, disclosure, greeting, facts)
-    values (:tenant_id, :persona, :disclosure, :greeting, cast(:facts as jsonb))
     """
 )
 _QUESTION = text(
@@ -117,6 +113,7 @@ async def _make(connection: AsyncConnection, settings: Settings) -> None:
     )
     # Whoever tries it out writes from one phone, and a lot.
     await caps.change(connection, tenant_id, Caps(contact_replies_per_day=10_000), actor=actor)
+    await set_brake(connection, tenant_id, replies_per_hour=10_000, repeats=0)
 
 
 async def _offer(connection: AsyncConnection, actor: Actor) -> None:
@@ -128,16 +125,13 @@ async def _offer(connection: AsyncConnection, actor: Actor) -> None:
 
 
 async def _teach(connection: AsyncConnection, tenant_id: UUID) -> None:
-    await connection.execute(
-        _PROFILE,
-        {
-            "tenant_id": tenant_id,
-            "persona": demo.PERSONA,
-            "disclosure": demo.DISCLOSURE,
-            "greeting": demo.GREETING,
-            "facts": json.dumps([{"key": key, "value": value} for key, value in demo.FACTS]),
-        },
+    profile = Profile(
+        persona=demo.PERSONA,
+        disclosure=demo.DISCLOSURE,
+        greeting=demo.GREETING,
+        facts=[Fact(key, value) for key, value in demo.FACTS],
     )
+    await publish(connection, tenant_id, profile, Actor("operator", "demo"))
     for question, answer in demo.QUESTIONS:
         await connection.execute(
             _QUESTION,

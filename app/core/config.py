@@ -49,6 +49,10 @@ class Timings:
     reconcile_check_s: float = 60.0
     read_back_s: float = 20.0
     lead_s: float = 10.0
+    crawl_pause_s: float = 1.0
+    media_wait_s: float = 30.0
+    number_check_s: float = 60.0
+    number_down_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,7 @@ _SCHEMES = {
     "database_system_url": {"postgresql"},
     "database_admin_url": {"postgresql"},
     "redis_url": {"redis", "rediss", "unix"},
+    "media_url": {"file", "s3"},
 }
 
 
@@ -255,6 +260,7 @@ _REQUIRED_IN_PRODUCTION = (
     "RESEND_API_KEY",
     "EMAIL_FROM",
     "METRICS_TOKEN",
+    "MEDIA_URL",
 )
 
 

@@ -1,6 +1,6 @@
 """Ports that upper layers fill in at assembly, so that lower layers need not know them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +14,53 @@ class Doorbell(Protocol):
 
     async def ring(self, queue: str) -> None:
         """Ring for a queue (``ingest``, ``reply``); failures are logged, not raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file says: words heard, a picture described, a document's first pages.
+
+    ``audio_ms``, ``pages`` and tokens are what reading it took, as the price list counts it.
+    """
+
+    text: str = field(repr=False)
+    model: str | None = None
+    audio_ms: int = 0
+    pages: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileUse:
+    """What reading one file took; ``model`` is the one that read it, None where none did."""
+
+    model: str | None
+    audio_ms: int = 0
+    pages: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class MediaReader(Protocol):
+    """Reads files for the assistant, outside any transaction."""
+
+    async def read(
+        self, kind: str, content_type: str, name: str, data: bytes, *, duration_ms: int | None
+    ) -> Reading | None:
+        """Return what a file says; None when it says nothing that can be put into words.
+
+        Args:
+            kind: ``audio``, ``image`` or ``document``.
+            content_type: what the file really is.
+            name: a safe name with the fitting extension.
+            data: the whole file.
+            duration_ms: how long a recording lasts.
+
+        Raises:
+            ProviderError: the model that reads could not; a later try may succeed.
+        """
         ...
 
 
@@ -38,6 +85,12 @@ class Question:
     history: Sequence[PastMessage]
     first_reply: bool
     customer_name: str | None
+    contact_id: UUID
+    channel_id: UUID
+    files: Sequence[FileUse] = ()
+    """What reading the files in question took; part of the turn's price."""
+    fixed_reply: str | None = field(default=None, repr=False)
+    """Words that are the answer as they stand, behind the opening: nothing is left to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +102,16 @@ class Prepared:
         input_tokens_max: upper bound of the prompt's tokens over all calls.
         output_tokens_max: upper bound of the answer's tokens over all calls.
         prompt: opaque to everyone but the answerer.
+        free: True when no model will be asked: the business wrote this answer itself.
+        files: what reading the files in question took; the turn adds it.
     """
 
     model: str
     input_tokens_max: int
     output_tokens_max: int
     prompt: Any = field(repr=False)
+    free: bool = False
+    files: Sequence[FileUse] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +121,10 @@ class Answer:
     Attributes:
         bubbles: texts to send, in order; empty when nothing should be said.
         handover_reason: set when people take over, else None.
+        input_tokens: over all calls, as the provider counted them.
+        output_tokens: over all calls.
+        trace: how it came about, without any text of the customer; stored with the reply.
+        forgotten_until: when history did not fit the prompt, the newest message left out.
     """
 
     bubbles: Sequence[str] = field(repr=False)
@@ -74,6 +135,8 @@ class Answer:
     input_tokens: int
     output_tokens: int
     prompt_version: str
+    trace: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    forgotten_until: datetime | None = None
 
 
 class Answerer(Protocol):

@@ -17,7 +17,7 @@ from app.messaging.turns.opening import adopt
 _LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(:tenant))")
 _PAIRS = text(
     """
-    select g.id as gone_id, k.id as kept_id, g.state = 'open' as people_own,
+    select g.id as gone_id, k.id as kept_id, g.state in ('open', 'snoozed') as people_own,
            g.handover_reason, g.human_until
     from conversations g join conversations k
       on k.tenant_id = g.tenant_id and k.channel_id = g.channel_id
@@ -67,12 +67,42 @@ _KEEP_WISHES = text(
     update contacts k
     set blocked_at = coalesce(k.blocked_at, g.blocked_at),
         opted_out_at = coalesce(k.opted_out_at, g.opted_out_at),
-        name = coalesce(k.name, g.name), push_name = coalesce(k.push_name, g.push_name)
+        name = coalesce(k.name, g.name), push_name = coalesce(k.push_name, g.push_name),
+        notes = nullif(concat_ws(E'\n', k.notes, g.notes), ''),
+        imported_at = coalesce(k.imported_at, g.imported_at)
     from contacts g
     where k.tenant_id = :tenant and k.id = :kept and g.tenant_id = :tenant and g.id = :gone
     """
 )
+_MOVE_KNOWN = (
+    text(
+        """
+        insert into contact_tags (tenant_id, contact_id, tag)
+        select tenant_id, :kept, tag from contact_tags
+        where tenant_id = :tenant and contact_id = :gone on conflict do nothing
+        """
+    ),
+    text("delete from contact_tags where tenant_id = :tenant and contact_id = :gone"),
+    # What is remembered of the one is of the other; of two values the kept one's stays.
+    text(
+        """
+        update contact_facts g set contact_id = :kept
+        where g.tenant_id = :tenant and g.contact_id = :gone and not exists (
+            select 1 from contact_facts k where k.tenant_id = :tenant and k.contact_id = :kept
+              and k.key = g.key)
+        """
+    ),
+    text("delete from contact_facts where tenant_id = :tenant and contact_id = :gone"),
+)
 _MARK = text("update contacts set merged_into = :kept where tenant_id = :tenant and id = :gone")
+
+
+async def lock(connection: AsyncConnection, tenant_id: UUID) -> None:
+    """Let nobody else make or merge contacts of a business until this transaction ends.
+
+    Taken before any row of a contact is locked: whoever hears of strangers does the same.
+    """
+    await connection.execute(_LOCK, {"tenant": str(tenant_id)})
 
 
 async def merge(
@@ -80,7 +110,7 @@ async def merge(
 ) -> None:
     """Make ``kept`` the contact of everything that was ``gone``'s."""
     contacts = {"tenant": tenant_id, "kept": kept, "gone": gone}
-    await connection.execute(_LOCK, {"tenant": str(tenant_id)})
+    await lock(connection, tenant_id)
     pairs = (await connection.execute(_PAIRS, contacts)).all()
     for pair in pairs:
         threads = {"tenant": tenant_id, "kept_id": pair.kept_id, "gone_id": pair.gone_id}
@@ -98,7 +128,7 @@ async def merge(
             )
         await connection.execute(_RESOLVE, {"tenant": tenant_id, "gone_id": pair.gone_id})
         await adopt(connection, tenant_id, pair.kept_id, idle_s=timings.idle_s, cap_s=timings.cap_s)
-    for statement in _MOVE_OTHERS:
+    for statement in (*_MOVE_OTHERS, *_MOVE_KNOWN):
         await connection.execute(statement, contacts)
     await connection.execute(_KEEP_WISHES, contacts)
     await connection.execute(_MARK, contacts)

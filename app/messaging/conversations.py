@@ -1,6 +1,6 @@
 """Conversations: found or opened under lock, and who owns them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,8 @@ from app.core.db.rows import as_rows
 from app.messaging.states import HandoverReason
 
 HUMAN_TAKEOVER_S = 12 * 3600
+LETTERS_APART_S = 30 * 60
+"""Between two letters to people about one conversation."""
 
 # ON CONFLICT DO UPDATE locks the row, in one order for all workers. The address is the one
 # the customer last wrote from: answers go to the chat id that a message came from.
@@ -28,7 +30,10 @@ _UPSERT = text(
     order by tenant_id, channel_id, contact_id
     on conflict (tenant_id, channel_id, contact_id) where state <> 'resolved'
     do update set address = excluded.address,
-                  last_message_at = greatest(c.last_message_at, excluded.last_message_at)
+                  last_message_at = greatest(c.last_message_at, excluded.last_message_at),
+                  -- Whatever is written wakes a conversation that people had put aside.
+                  state = case when c.state = 'snoozed' then 'open' else c.state end,
+                  snoozed_until = null
     returning c.tenant_id, c.id, c.channel_id, c.contact_id, c.state, c.handover_reason,
               c.human_until <= now() as human_over,
               coalesce(c.paused_until > now(), false) as paused
@@ -37,7 +42,9 @@ _UPSERT = text(
 _PEOPLE = text(
     """
     select c.tenant_id, c.id, c.blocked_at is not null as blocked,
-           c.opted_out_at is not null as opted_out
+           c.opted_out_at is not null as opted_out,
+           exists (select 1 from conversations v where v.tenant_id = c.tenant_id
+                     and v.contact_id = c.id and v.closed_told_until > now()) as closed_told
     from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, id uuid)
     join contacts c on c.tenant_id = r.tenant_id and c.id = r.id
     """
@@ -50,20 +57,49 @@ _OWNERSHIP = """
 _LOCK = text(f"{_OWNERSHIP} = :id for no key update")
 # A batch waits for nobody: who else has a conversation may want one that the batch has.
 _LOCK_FREE = text(f"{_OWNERSHIP} = any(:ids) for no key update skip locked")
+# People who have a conversation keep it: the machine's reasons never stand above their word,
+# and what is resolved stays so. A person's own word always counts; a takeover without an end
+# is not shortened by a message that would only have asked for twelve hours.
 _TO_PEOPLE = text(
     """
-    update conversations set state = 'open', handover_reason = :reason,
-           handover_summary = :summary, human_until = now() + make_interval(secs => :human_s)
-    where tenant_id = :tenant_id and id = :id
+    update conversations c
+    set human_until = case
+            when :by_person and c.state in ('open', 'snoozed')
+             and c.handover_reason = 'human_takeover' and c.human_until is null then null
+            when :by_person and c.handover_reason = 'human_takeover'
+             then greatest(c.human_until, now() + make_interval(secs => :human_s))
+            else now() + make_interval(secs => :human_s) end,
+        state = 'open', snoozed_until = null,
+        handover_reason = :reason, handover_summary = :summary,
+        handed_over_at = case
+            when c.state in ('open', 'snoozed') and c.handover_reason = :reason
+             then coalesce(c.handed_over_at, now())
+            else now() end,
+        notify_at = case when :told_by_mail then greatest(
+            now(), c.notified_at + make_interval(secs => :quiet_s)) end
+    where tenant_id = :tenant_id and id = :id and state <> 'resolved'
+      and (:by_person or not (
+            c.state in ('open', 'snoozed') and c.handover_reason = 'human_takeover'
+            and (c.human_until is null or c.human_until > now())))
     """
 )
 _TO_ASSISTANT = text(
     """
-    update conversations set state = 'pending', handover_reason = null,
-           handover_summary = null, human_until = null
-    where tenant_id = :tenant_id and id = any(:ids)
+    update conversations set state = 'pending', handover_reason = null, handover_summary = null,
+        human_until = null, snoozed_until = null, handed_over_at = null, notify_at = null,
+        assignee_id = null
+    where tenant_id = :tenant_id and id = any(:ids) and state <> 'resolved'
     """
 )
+_CLOSED_TOLD = text(
+    """
+    update conversations c set closed_told_until = r.until
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, id uuid, until timestamptz)
+    where c.tenant_id = r.tenant_id and c.id = r.id
+    """
+)
+# Nobody is written to about these: people are at it already, or a notice of credits has gone.
+_NOT_BY_MAIL = frozenset({HandoverReason.HUMAN_TAKEOVER, HandoverReason.NO_CREDIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +123,7 @@ class Thread:
     paused: bool
     blocked: bool
     opted_out: bool
+    closed_told: bool
 
     @property
     def people_own(self) -> bool:
@@ -147,6 +184,7 @@ async def find_or_open(
             paused=row.paused,
             blocked=person.blocked,
             opted_out=person.opted_out,
+            closed_told=person.closed_told,
         )
     return threads
 
@@ -196,7 +234,11 @@ async def hand_to_people(
     summary: str | None = None,
     human_s: float | None = None,
 ) -> None:
-    """Give a conversation to people; ``human_s`` bounds it in time (a takeover), None does not."""
+    """Give a conversation to people; ``human_s`` bounds it in time (a takeover), None does not.
+
+    The conversation is locked. One that people have taken over stays as they have it, unless
+    the reason is their own word.
+    """
     await connection.execute(
         _TO_PEOPLE,
         {
@@ -205,6 +247,9 @@ async def hand_to_people(
             "reason": reason.value,
             "summary": summary,
             "human_s": human_s,
+            "by_person": reason is HandoverReason.HUMAN_TAKEOVER,
+            "told_by_mail": reason not in _NOT_BY_MAIL,
+            "quiet_s": LETTERS_APART_S,
         },
     )
 
@@ -217,3 +262,15 @@ async def return_to_assistant(
         await connection.execute(
             _TO_ASSISTANT, {"tenant_id": tenant_id, "ids": list(conversation_ids)}
         )
+
+
+async def note_closed_told(
+    connection: AsyncConnection, told: Mapping[ThreadKey, tuple[UUID, datetime]]
+) -> None:
+    """Remember who was told that nobody is there, until when; the conversations are locked."""
+    if told:
+        rows = as_rows(
+            {"tenant_id": key.tenant_id, "id": conversation_id, "until": until}
+            for key, (conversation_id, until) in told.items()
+        )
+        await connection.execute(_CLOSED_TOLD, {"rows": rows})

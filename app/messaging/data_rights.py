@@ -15,12 +15,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.errors import ConflictError, NotFoundError
+from app.messaging import erasure
 from tenants import phone_codes, service
 from tenants.service import Actor
 
 log = logging.getLogger(__name__)
 
-_BATCH = 5_000
+_BATCH = 10_000
 _MARK_CHARS = 7
 
 # One person: the contact, and every contact that was merged into it on the way.
@@ -81,52 +82,28 @@ _EVENTS = text(
     select count(*) from gone
     """
 )
-_SENDS = """
-    send_id in (select s.id from sends s
-                where s.tenant_id = :tenant_id and s.conversation_id = any(:conversations))
-"""
-_THREAD = "conversation_id = any(:conversations)"
-# What a charge refers to stays as an empty shell: that a reply was accepted, not to whom or what
-# it said. Else the books could no longer be proved.
-_ERASE = {
-    "messages": f"delete from messages where tenant_id = :tenant_id and {_THREAD}",  # noqa: S608
-    "contact_addresses": (
-        "delete from contact_addresses where tenant_id = :tenant_id and contact_id = any(:contacts)"
-    ),
-    "send_parts": f"""
-        update send_parts set wa_id = null,
-            error = case when state = 'queued' then 'erased' else error end,
-            state = case when state = 'queued' then 'failed' else state end
-        where tenant_id = :tenant_id and {_SENDS}
-    """,  # noqa: S608
-    "sends": f"update sends set address = '' where tenant_id = :tenant_id and {_THREAD}",  # noqa: S608
-    "turns": f"""
-        update turns set result = null,
-            end_reason = case when finished_at is null then 'erased' else end_reason end,
-            state = case when finished_at is null then 'cancelled' else state end,
-            lease_owner = null, lease_until = null, lease_epoch = lease_epoch + 1,
-            finished_at = coalesce(finished_at, now())
-        where tenant_id = :tenant_id and {_THREAD}
-    """,  # noqa: S608
-    "conversations": """
-        update conversations set state = 'resolved', resolved_at = coalesce(resolved_at, now()),
-            address = '', handover_summary = null, human_until = null, paused_until = null,
-            typing_until = null
-        where tenant_id = :tenant_id and id = any(:conversations)
-    """,
-    "contacts": """
-        update contacts set name = null, push_name = null, erased_at = now()
-        where tenant_id = :tenant_id and id = any(:contacts)
-    """,
-}
 _EXPORT = {
     "contacts": text(
-        "select id, name, push_name, opted_out_at, blocked_at, created_at from contacts"
+        "select id, name, push_name, notes, opted_out_at, blocked_at, imported_at, created_at"
+        " from contacts"
         " where tenant_id = :tenant_id and id = any(:contacts) order by created_at"
     ),
     "addresses": text(
         "select kind, address, created_at from contact_addresses"
         " where tenant_id = :tenant_id and contact_id = any(:contacts) order by created_at"
+    ),
+    "tags": text(
+        "select tag, created_at from contact_tags"
+        " where tenant_id = :tenant_id and contact_id = any(:contacts) order by tag"
+    ),
+    "remembered": text(
+        "select key, value, updated_at from contact_facts"
+        " where tenant_id = :tenant_id and contact_id = any(:contacts) order by key"
+    ),
+    "notes": text(
+        "select body, created_at from conversation_notes"
+        " where tenant_id = :tenant_id and conversation_id = any(:conversations)"
+        " order by created_at"
     ),
     "conversations": text(
         "select id, state, handover_reason, handover_summary, created_at, resolved_at"
@@ -134,13 +111,16 @@ _EXPORT = {
         " order by created_at"
     ),
     "messages": text(
-        "select conversation_id, direction, author, kind, body as text, media, sent_at,"
-        " edited_at, revoked_at, disposition from messages"
-        " where tenant_id = :tenant_id and conversation_id = any(:conversations)"
-        " order by sent_at, id"
+        "select m.conversation_id, m.direction, m.author, m.kind, m.body as text, m.media,"
+        " m.sent_at, m.edited_at, m.revoked_at, m.disposition, f.name as file_name,"
+        " f.content_type as file_type, f.size_bytes as file_bytes, f.reading as file_text"
+        " from messages m left join message_media f"
+        " on f.tenant_id = m.tenant_id and f.message_id = m.id"
+        " where m.tenant_id = :tenant_id and m.conversation_id = any(:conversations)"
+        " order by m.sent_at, m.id"
     ),
 }
-# Messages leave with their tenant's retention, once nothing is left to decide about them.
+# What was said leaves with its tenant's retention; messages once nothing is left to decide.
 _OLD_MESSAGES = text(
     """
     with old as (
@@ -161,19 +141,35 @@ _OLD_MESSAGES = text(
     delete from messages m using old o where m.tenant_id = o.tenant_id and m.id = o.id
     """
 )
-_OLD_TURNS = text(
-    """
-    update turns u set result = null from tenants t
-    where t.id = u.tenant_id and u.result is not null
-      and u.finished_at < now() - make_interval(days => t.retention_days)
-    """
-)
-_OLD_SUMMARIES = text(
-    """
-    update conversations c set handover_summary = null from tenants t
-    where t.id = c.tenant_id and c.handover_summary is not null
-      and c.last_message_at < now() - make_interval(days => t.retention_days)
-    """
+_OLD_WORDS = tuple(
+    text(statement)
+    for statement in (
+        """
+        update turns u set result = null from tenants t
+        where t.id = u.tenant_id and u.result is not null
+          and u.finished_at < now() - make_interval(days => t.retention_days)
+        """,
+        """
+        update conversations c set handover_summary = null from tenants t
+        where t.id = c.tenant_id and c.handover_summary is not null
+          and c.last_message_at < now() - make_interval(days => t.retention_days)
+        """,
+        """
+        delete from turn_traces r using tenants t
+        where t.id = r.tenant_id
+          and r.created_at < now() - make_interval(days => t.retention_days)
+        """,
+        """
+        delete from conversation_summaries s using tenants t, conversations c
+        where t.id = s.tenant_id and c.tenant_id = s.tenant_id and c.id = s.conversation_id
+          and c.last_message_at < now() - make_interval(days => t.retention_days)
+        """,
+        """
+        delete from conversation_notes n using tenants t, conversations c
+        where t.id = n.tenant_id and c.tenant_id = n.tenant_id and c.id = n.conversation_id
+          and c.last_message_at < now() - make_interval(days => t.retention_days)
+        """,
+    )
 )
 
 
@@ -246,8 +242,9 @@ async def erase_contact(
         )
     }
     await phone_codes.forget(connection, tenant_id, phones, secret_key=secret_key)
-    for table, statement in _ERASE.items():
-        counts[table] = (await connection.execute(text(statement), key)).rowcount
+    for table, statement in erasure.ERASED.items():
+        done = await connection.execute(text(statement), {**key, "phones": phones})
+        counts[table] = done.rowcount
     await service.record(
         connection,
         tenant_id,
@@ -267,9 +264,7 @@ def _mark(user: str) -> str:
 async def enforce_retention(connection: AsyncConnection) -> int:
     """Delete what is older than its tenant's retention, a batch at a time; return how many rows."""
     deleted = await connection.execute(_OLD_MESSAGES, {"batch_max": _BATCH})
-    cleared = [
-        (await connection.execute(statement)).rowcount for statement in (_OLD_TURNS, _OLD_SUMMARIES)
-    ]
+    cleared = [(await connection.execute(statement)).rowcount for statement in _OLD_WORDS]
     return deleted.rowcount + sum(cleared)
 
 

@@ -37,6 +37,7 @@ class Situation:
     opted_out: bool
     people_own: bool
     paused: bool
+    out_of_hours: bool
     can_pay: bool
     answer_max_age_s: float
 
@@ -57,6 +58,7 @@ def decide(
             now - sent_at > timedelta(seconds=situation.answer_max_age_s),
             Disposition.TOO_OLD,
         ),
+        (situation.out_of_hours, Disposition.OUT_OF_HOURS),
         (not situation.can_pay, Disposition.NO_CREDIT),
     )
     return next((disposition for applies, disposition in rules if applies), None)

@@ -14,14 +14,14 @@ _INSERT = text(
     """
     insert into messages (tenant_id, id, conversation_id, channel_id, direction, author, wa_id,
                           kind, body, media, reply_to, sent_at, disposition, disposition_at,
-                          request_id)
+                          notice, request_id)
     select tenant_id, id, conversation_id, channel_id, direction, author, wa_id, kind, body,
            media, reply_to, sent_at, disposition,
-           case when disposition is not null then now() end, request_id
+           case when disposition is not null then now() end, notice, request_id
     from jsonb_to_recordset(cast(:rows as jsonb))
         as r(tenant_id uuid, id uuid, conversation_id uuid, channel_id uuid, direction text,
              author text, wa_id text, kind text, body text, media jsonb, reply_to text,
-             sent_at timestamptz, disposition text, request_id text)
+             sent_at timestamptz, disposition text, notice text, request_id text)
     order by tenant_id, channel_id, wa_id, direction
     on conflict (tenant_id, channel_id, wa_id, direction) do nothing
     returning id

@@ -25,6 +25,7 @@ from app.messaging.states import (
     ConversationState,
     Disposition,
     HandoverReason,
+    Notice,
     PartState,
     TurnState,
 )
@@ -52,6 +53,11 @@ class InboxKey(Base):
             "ix_inbox_keys_pending",
             "received_at",
             postgresql_where=text("pending"),
+        ),
+        Index(
+            "ix_inbox_keys_failed",
+            "received_at",
+            postgresql_where=text("outcome = 'failed'"),
         ),
         Index(None, "event_day"),
     )
@@ -87,14 +93,39 @@ class Contact(TenantRow, Stamped, Base):
     """A customer of a tenant; has one or more addresses."""
 
     __tablename__ = "contacts"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "campaign_id"], ["channel_campaigns.tenant_id", "channel_campaigns.id"]
+        ),
+        Index(
+            "ix_contacts_blocked",
+            "tenant_id",
+            "id",
+            postgresql_where=text("blocked_at is not null"),
+        ),
+        Index(
+            "ix_contacts_opted_out",
+            "tenant_id",
+            "id",
+            postgresql_where=text("opted_out_at is not null"),
+        ),
+        Index(
+            "ix_contacts_words",
+            text("contact_words(tenant_id, name, push_name)"),
+            postgresql_using="gin",
+        ),
+    )
 
     name: Mapped[str | None]
     push_name: Mapped[str | None]
     opted_out_at: Mapped[datetime | None]
     blocked_at: Mapped[datetime | None]
     merged_into: Mapped[UUID | None]
+    campaign_id: Mapped[UUID | None]
     erased_at: Mapped[datetime | None]
+    notes: Mapped[str | None]
+    imported_at: Mapped[datetime | None]
 
 
 class ContactAddress(TenantRow, Stamped, Base):
@@ -138,14 +169,53 @@ class Conversation(TenantRow, Stamped, Base):
             postgresql_where=text("state <> 'resolved'"),
         ),
         Index(None, "tenant_id", "state", "last_message_at"),
+        Index(None, "tenant_id", "last_message_at", "id"),
+        Index(None, "tenant_id", "contact_id", "last_message_at"),
+        Index(
+            "ix_conversations_summaries",
+            "tenant_id",
+            "last_message_at",
+            postgresql_where=text("handover_summary is not null"),
+        ),
+        Index(
+            "ix_conversations_timed",
+            "tenant_id",
+            "human_until",
+            "snoozed_until",
+            "paused_until",
+            postgresql_where=text(
+                "state <> 'resolved' and (human_until is not null or snoozed_until is not null"
+                " or paused_until is not null)"
+            ),
+        ),
+        Index(
+            "ix_conversations_notify",
+            "tenant_id",
+            "notify_at",
+            postgresql_where=text("notify_at is not null"),
+        ),
+        Index(
+            "ix_conversations_assignee",
+            "tenant_id",
+            "assignee_id",
+            "state",
+            "last_message_at",
+            postgresql_where=text("assignee_id is not null"),
+        ),
     )
 
     channel_id: Mapped[UUID]
     contact_id: Mapped[UUID]
+    assignee_id: Mapped[UUID | None]
     state: Mapped[str] = mapped_column(server_default="pending")
     address: Mapped[str]
     human_until: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
+    snoozed_until: Mapped[datetime | None]
+    handed_over_at: Mapped[datetime | None]
+    notify_at: Mapped[datetime | None]
+    notified_at: Mapped[datetime | None]
+    closed_told_until: Mapped[datetime | None]
     handover_reason: Mapped[str | None]
     handover_summary: Mapped[str | None]
     typing_until: Mapped[datetime | None]
@@ -165,6 +235,7 @@ class Message(TenantRow, Base):
         CheckConstraint(one_of("direction", ("in", "out")), "direction"),
         CheckConstraint(one_of("author", _words(Author)), "author"),
         CheckConstraint(one_of("disposition", _words(Disposition)), "disposition"),
+        CheckConstraint(one_of("notice", _words(Notice)), "notice"),
         Index(None, "tenant_id", "conversation_id", "sent_at", "id"),
         Index(
             "ix_messages_open",
@@ -173,6 +244,13 @@ class Message(TenantRow, Base):
             postgresql_where=text("direction = 'in' and disposition is null"),
         ),
         Index(None, "tenant_id", "turn_id"),
+        Index(None, "tenant_id", "sent_at"),
+        Index(
+            "ix_messages_words",
+            text("search_words(tenant_id, body)"),
+            postgresql_using="gin",
+            postgresql_where=text("body is not null"),
+        ),
     )
 
     conversation_id: Mapped[UUID]
@@ -191,6 +269,7 @@ class Message(TenantRow, Base):
     turn_id: Mapped[UUID | None]
     disposition: Mapped[str | None]
     disposition_at: Mapped[datetime | None]
+    notice: Mapped[str | None]
     request_id: Mapped[str | None]
 
 
@@ -222,6 +301,13 @@ class Turn(TenantRow, Stamped, Base):
             "lease_until",
             postgresql_where=text(_states(LEASED_TURN_STATES)),
         ),
+        Index("ix_turns_failed", "finished_at", postgresql_where=text("state = 'failed'")),
+        Index(
+            "ix_turns_results",
+            "tenant_id",
+            "finished_at",
+            postgresql_where=text("result is not null"),
+        ),
     )
 
     conversation_id: Mapped[UUID]
@@ -242,6 +328,7 @@ class Turn(TenantRow, Stamped, Base):
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     model: Mapped[str | None]
     prompt_version: Mapped[str | None]
+    media_until: Mapped[datetime | None]
     end_reason: Mapped[str | None]
     claimed_at: Mapped[datetime | None]
     generated_at: Mapped[datetime | None]
@@ -286,6 +373,7 @@ class SendPart(TenantRow, Stamped, Base):
             postgresql_where=text(one_of("state", ("queued", "sending", "unknown"))),
         ),
         Index(None, "tenant_id", "channel_id", "wa_id"),
+        Index(None, "tenant_id", "message_id"),
     )
 
     send_id: Mapped[UUID]

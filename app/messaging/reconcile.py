@@ -25,10 +25,10 @@ from app.core.crypto import Keyring
 from app.core.db.engine import Database
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
+from app.messaging.access import channel_access
 from app.messaging.ingest.storing import Delivery, store
 from app.messaging.listing import History, recent_messages
-from app.messaging.sends.settling import settle_unknown
-from tenants.channels import api_key_ref
+from app.messaging.sends.settling import lock_conversation, settle_unknown
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ _UNKNOWN_PARTS = text(
       and s.tenant_id = p.tenant_id and s.id = p.send_id
       and c.tenant_id = p.tenant_id and c.id = p.channel_id
       and m.tenant_id = p.tenant_id and m.id = p.message_id
-    returning p.id, s.address, m.body, p.client_message_id, p.wa_id,
+    returning p.id, s.address, m.body, m.kind, p.client_message_id, p.wa_id,
               extract(epoch from p.started_at)::float8 as started_s, {_ACCESS}
     """  # noqa: S608
 )
@@ -214,6 +214,7 @@ class Reconciler:
         if wa_id is None:
             return
         async with self._database.system() as connection:
+            await lock_conversation(connection, part.tenant_id, part.id)
             values = {"tenant_id": part.tenant_id, "id": part.id, "wa_id": wa_id}
             if not (await connection.execute(_BIND, values)).rowcount:
                 return
@@ -221,21 +222,7 @@ class Reconciler:
             fault_point("reconcile.before_commit")
 
     def _access(self, row: Any) -> ChannelAccess:
-        own = row.api_url is not None
-        key = self._settings.waha_api_key
-        if own:
-            sealed = row.api_key
-            ref = api_key_ref(row.channel_id)
-            key = self._keyring.decrypt(bytes(sealed), ref) if sealed else ""
-        return ChannelAccess(
-            channel_id=row.channel_id,
-            api_url=row.api_url or self._settings.waha_api_url,
-            api_key=key,
-            session=row.session,
-            guarded=own,
-            engine=row.engine,
-            engine_version=row.engine_version,
-        )
+        return channel_access(row, self._settings, self._keyring)
 
 
 async def force(database: Database) -> None:
@@ -284,6 +271,8 @@ def _find_sent(listed: Sequence[Mapping[str, Any]], part: Any) -> str | None:
             continue
         if found.bare in {part.client_message_id, part.wa_id}:
             return found.bare
-        if message.get("body") == part.body:
+        # A file without words looks like any other: that it is one has to fit at least.
+        same = (message.get("body") or "") == (part.body or "")
+        if same and (part.kind != "text") == bool(message.get("hasMedia")):
             return found.bare
     return None

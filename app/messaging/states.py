@@ -79,6 +79,14 @@ class Disposition(StrEnum):
     SEND_UNKNOWN = "send_unknown"
 
 
+class Notice(StrEnum):
+    """Which fixed text answers a message instead of the assistant; it costs nothing."""
+
+    OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in"
+    CLOSED = "closed"
+
+
 class ConversationState(StrEnum):
     """Who owns a conversation: ``pending`` the assistant, ``open`` people."""
 

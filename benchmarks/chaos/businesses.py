@@ -22,6 +22,7 @@ from billing.caps import Caps
 from billing.ledger.schemas import Grant
 from billing.ledger.service import grant
 from tenants.channels import api_key_ref
+from tenants.conduct import set_brake
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
 
 CREDITS = 1_000_000
@@ -160,6 +161,7 @@ async def _make_one(
         ),
     )
     await caps.change(connection, tenant_id, Caps(contact_replies_per_day=10_000), actor=actor)
+    await set_brake(connection, tenant_id, replies_per_hour=10_000, repeats=0)
     number = str(_FIRST_NUMBER + n)
     return Business(tenant_id, channel_id, key, name, number, secret, waha, not elsewhere)
 

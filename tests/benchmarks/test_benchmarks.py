@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks import fairness, latency, ledger, login, reply
+from benchmarks import fairness, latency, ledger, login, reply, retrieval
 from benchmarks.ingest import comparison
 from benchmarks.pipeline import Pipeline
 from benchmarks.servers import Servers
@@ -35,6 +35,13 @@ def test_login_compares_known_and_unknown_accounts(machine: Servers) -> None:
     assert 0.5 <= figures["chance_to_tell"] <= 1
     assert login.tell_apart([1.0, 2.0], [1.0, 2.0]) == 0.5
     assert login.tell_apart([1.0, 2.0], [3.0, 4.0]) == 1
+
+
+def test_retrieval_searches_by_index(machine: Servers) -> None:
+    scale = retrieval.Scale(tenants=3, chunks=40, searches=3, embedded=0)
+    figures = retrieval.measure(machine, 1, scale).figures
+    assert 0 < figures["p50_ms"] <= figures["p95_ms"]
+    assert figures["chunks"] >= 120
 
 
 def test_the_pipeline_answers(bench: Pipeline) -> None:

@@ -53,8 +53,69 @@ _FILL_TENANT = (
         " needs_approval, requested_by)"
         " values ($1, gen_random_uuid(), 'grant', 'promo', 1, 'welcome', false, 'x')"
     ),
+    (
+        "insert into channel_campaigns (tenant_id, id, channel_id, code, label, greeting)"
+        " select tenant_id, gen_random_uuid(), id, 'ABCDEF', 'Window', 'Hi'"
+        " from channels where tenant_id = $1 limit 1"
+    ),
+    (
+        "insert into tenant_days (tenant_id, day, received, answered, handed_over, silent,"
+        " reply_counts, spent_ucr) values ($1, current_date, 1, 1, 0, '{}', '{}', 0)"
+    ),
+    (
+        "insert into conversation_reads (tenant_id, user_id, conversation_id, seen_at)"
+        " select $1, gen_random_uuid(), id, now() from conversations where tenant_id = $1"
+    ),
+    (
+        "insert into conversation_notes (tenant_id, id, conversation_id, user_id, body)"
+        " select $1, gen_random_uuid(), id, gen_random_uuid(), 'kind' from conversations"
+        " where tenant_id = $1"
+    ),
+    (
+        "with l as (insert into labels (tenant_id, id, name)"
+        " values ($1, gen_random_uuid(), 'VIP') returning id)"
+        " insert into conversation_labels (tenant_id, conversation_id, label_id)"
+        " select $1, c.id, l.id from l, conversations c where c.tenant_id = $1"
+    ),
+    (
+        "insert into canned_replies (tenant_id, id, shortcut, body)"
+        " values ($1, gen_random_uuid(), 'late', 'Until ten.')"
+    ),
+    (
+        "insert into desk_sends (tenant_id, send_id, conversation_id, user_id, form_key, open)"
+        " select $1, id, conversation_id, gen_random_uuid(), gen_random_uuid(), false from sends"
+        " where tenant_id = $1"
+    ),
+    "insert into tenant_conduct (tenant_id, mode) values ($1, 'always')",
     "insert into balance_marks (tenant_id, percent, base_ucr) values ($1, 100, 1)",
     "insert into assistant_profiles (tenant_id, persona) values ($1, 'Kind')",
+    (
+        "insert into assistant_versions (tenant_id, id, state, content)"
+        " values ($1, gen_random_uuid(), 'draft', '{}')"
+    ),
+    (
+        "insert into tenant_tools (tenant_id, id, name, description, parameters, method, url)"
+        " values ($1, gen_random_uuid(), 'find_order', 'Finds', '{}', 'GET', 'https://x')"
+    ),
+    (
+        "with c as (select id from contacts where tenant_id = $1 limit 1),"
+        " f as (insert into contact_facts (tenant_id, id, contact_id, key, value)"
+        " select $1, gen_random_uuid(), id, 'size', 'M' from c)"
+        " insert into contact_verifications (tenant_id, contact_id) select $1, id from c"
+    ),
+    (
+        "insert into conversation_summaries (tenant_id, conversation_id, summary)"
+        " select $1, id, 'Asked' from conversations where tenant_id = $1 limit 1"
+    ),
+    (
+        "insert into turn_traces (tenant_id, turn_id, trace)"
+        " select $1, id, '{}' from turns where tenant_id = $1 limit 1"
+        " on conflict do nothing"
+    ),
+    (
+        "insert into message_media (tenant_id, id, kind) values ($1, gen_random_uuid(), 'image')"
+    ),
+    "insert into media_garbage (tenant_id, id) values ($1, gen_random_uuid())",
     (
         "insert into question_answers (tenant_id, id, question, answer)"
         " values ($1, gen_random_uuid(), 'Open?', 'Yes')"
@@ -81,6 +142,24 @@ _FILL_TENANT = (
     (
         "insert into consents (tenant_id, id, user_id, kind, version)"
         " values ($1, gen_random_uuid(), gen_random_uuid(), 'terms', '1')"
+    ),
+    (
+        "insert into user_notifications (tenant_id, user_id, kind, email)"
+        " select tenant_id, user_id, 'handover', true from memberships where tenant_id = $1"
+    ),
+    (
+        "insert into contact_tags (tenant_id, contact_id, tag)"
+        " select tenant_id, id, 'regular' from contacts where tenant_id = $1"
+    ),
+    (
+        "insert into contact_imports (tenant_id, id, user_id, file_name, rows, found)"
+        " values ($1, gen_random_uuid(), gen_random_uuid(), 'list.csv', '{}', 0)"
+    ),
+    (
+        "with e as (insert into business_exports (tenant_id, id, user_id)"
+        " values ($1, gen_random_uuid(), gen_random_uuid()) returning id)"
+        " insert into business_export_chunks (tenant_id, export_id, chunk_no, content)"
+        " select $1, id, 0, '' from e"
     ),
 )
 

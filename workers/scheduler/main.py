@@ -191,6 +191,8 @@ class Scheduler:
             await self._ring("reply", again_s=_AGAIN_S)
         if outlook.inbox_stale:
             await self._ring("ingest", again_s=_AGAIN_S)
+        if outlook.media_stale:
+            await self._ring("media", again_s=_AGAIN_S)
         if promoted >= due.PROMOTED_MAX:
             return _WAIT_MIN_S
         next_s = _WAIT_MAX_S if outlook.next_s is None else outlook.next_s + 0.001

@@ -1,4 +1,4 @@
-"""Periodic work around money: plans' periods, credits that expire, notices, old mails."""
+"""Periodic work around money: plans' periods, expiring credits, notices, old mails and events."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,6 +12,7 @@ from app.core.mail.outbox import Outbox
 from billing.ledger import service as ledger
 from billing.notices.letters import Notices
 from billing.notices.watching import watch_balances, watch_expiries, watch_stops
+from billing.payments.events import prune as prune_stripe_events
 from billing.payments.periods import roll_periods
 
 Work = Callable[[AsyncConnection], Awaitable[int]]
@@ -58,4 +59,5 @@ def work(settings: Settings) -> list[tuple[str, float, Work]]:
         ("watch_expiries", EXPIRIES_EVERY_S, partial(watch_expiries, notices=notices)),
         ("watch_stops", BALANCES_EVERY_S, partial(watch_stops, notices=notices)),
         ("prune_mails", PRUNE_EVERY_S, prune_mails),
+        ("prune_stripe_events", PRUNE_EVERY_S, prune_stripe_events),
     ]

@@ -12,11 +12,12 @@ from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.faults import fault_point
 from app.messaging import conversations
+from app.messaging.media.sweeping import drop_loose
 from app.messaging.sends.settling import release_overdue_unknown
 from app.messaging.turns.opening import adopt, strays
 from billing.ledger.schemas import CloseRequest
 from billing.ledger.service import close_many
-from workers.scheduler import money, people, proving
+from workers.scheduler import desk, knowing, money, numbers, people, proving
 
 log = logging.getLogger(__name__)
 
@@ -135,9 +136,13 @@ def chores(settings: Settings) -> list[Chore]:
         Chore("settle_doubt", 60.0, settle_doubt),
         Chore("keep_partitions", 3600.0, keep_partitions),
         Chore("prune", 600.0, prune),
+        Chore("drop_loose_files", 600.0, drop_loose),
         Chore("prove_tonight", proving.EVERY_S, proving.prove_tonight),
         *(Chore(*terms) for terms in money.work(settings)),
-        *(Chore(*terms) for terms in people.work()),
+        *(Chore(*terms) for terms in people.work(settings)),
+        *(Chore(*terms) for terms in knowing.work()),
+        *(Chore(*terms) for terms in numbers.work(settings)),
+        *(Chore(*terms) for terms in desk.work(settings)),
     ]
 
 

@@ -1,11 +1,15 @@
-"""Checks of the stores: both database logins, the schema, the clock, Redis, the limiter."""
+"""Checks of the stores: both database logins, the schema, the clock, Redis, limiter, files."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from app.cli.checks.result import Finding
+from app.core import ids
 from app.core.config import Settings
+from app.core.errors import ConfigurationError
 
 TIMEOUT_S = 5.0
 SKEW_MAX_S = 2.0
@@ -13,12 +17,13 @@ LOGINS = {"DATABASE_URL": "parley_app", "DATABASE_SYSTEM_URL": "parley_system"}
 
 
 async def store_findings(settings: Settings) -> list[Finding]:
-    """Everything about PostgreSQL and Redis that a start-up would stumble over."""
+    """Everything about PostgreSQL, Redis and files that a start-up would stumble over."""
     findings = [
         *await _database("DATABASE_URL", settings.database_url),
         *await _database("DATABASE_SYSTEM_URL", settings.database_system_url),
         await _redis(settings.redis_url),
         await _limiter(settings),
+        await _media(settings),
     ]
     return [finding for finding in findings if finding is not None]
 
@@ -143,6 +148,26 @@ async def _limiter(settings: Settings) -> Finding:
     finally:
         await transport.close()
     return Finding("limiter", "ok", f"over {kind}")
+
+
+async def _media(settings: Settings) -> Finding:
+    """Whether customers' files can be written, read and deleted."""
+    if not settings.media_url:
+        return Finding("media", "skipped", "MEDIA_URL is missing")
+    from app.core.media.store import open_store
+
+    tenant, probe = UUID(int=0), ids.uuid7()
+    try:
+        store = open_store(settings)
+        async with asyncio.timeout(TIMEOUT_S):
+            await store.put(tenant, probe, b"probe")
+            same = await store.read(tenant, probe) == b"probe"
+            await store.delete(tenant, probe)
+    except ConfigurationError as error:
+        return Finding("media", "wrong", error.problems[0], "see deploy/parley.env.example")
+    except (OSError, TimeoutError) as error:
+        return _unreachable("media", error, "check MEDIA_URL, and who may write there")
+    return Finding("media", "ok" if same else "wrong", "files can be written and read")
 
 
 def _unreachable(name: str, error: BaseException, remedy: str) -> Finding:

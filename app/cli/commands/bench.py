@@ -5,7 +5,7 @@ import signal
 
 import click
 
-NAMES = ("ingest", "reply", "latency", "fairness", "ledger", "login")
+NAMES = ("ingest", "reply", "latency", "fairness", "ledger", "login", "retrieval", "web")
 RUNS = 5
 
 
@@ -31,6 +31,8 @@ def bench(name: str, runs: int, *, as_json: bool) -> int:
     fairness  one tenant's wait, alone and beside a tenant with 10 000 queued turns
     ledger    hold and settle, beside one-row UPDATEs
     login     whether the time of a refused sign-in tells that an account exists
+    web       every page of a business with a million messages; 500 open inboxes
+    retrieval searches of one business among 200 000 passages of 500
 
     Starts PostgreSQL, Redis and the processes it needs on free ports, with durable settings, in a
     directory of its own below this one, and removes it. A busy machine gives low figures: compare

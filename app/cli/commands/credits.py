@@ -12,15 +12,15 @@ from app.cli.commands.credit_prices import list_prices, price_group
 from app.cli.commands.credit_statement import print_statement
 from app.cli.environment import load_environment
 from app.cli.errors import CommandError, ExitCode
-from app.cli.system_scope import find_tenant, in_system_scope
+from app.cli.system_scope import find_tenant, in_system_scope, operator
 from app.core.errors import RefusedError
 from app.core.ids import request_id, uuid7
 from app.core.money import format_credits, parse_credits
 from app.messaging.charges import PROOF
+from app.messaging.platform import unfreezing
 from billing.ledger import service
 from billing.ledger.schemas import PRIORITIES, Balance, Grant, GrantOutcome
 from billing.verify import Proof, tenant_ids, verify_tenant
-from tenants.service import Actor, record
 
 _tenant = click.option("--tenant", required=True, metavar="ID|SLUG", help="Whose credits.")
 _json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object.")
@@ -122,20 +122,7 @@ def unfreeze(*, tenant: str, reason: str) -> int:
 
     async def run(connection: AsyncConnection) -> Proof:
         tenant_id = await find_tenant(connection, tenant)
-        proof = await verify_tenant(connection, tenant_id, invariants=PROOF)
-        if not proof.balance.frozen:
-            raise CommandError(ExitCode.WRONG, "The credits of this tenant are not frozen.")
-        if proof.holds_true:
-            await service.freeze(connection, tenant_id, None)
-            await record(
-                connection,
-                tenant_id,
-                Actor("operator", getpass.getuser()),
-                action="credits.unfreeze",
-                subject=str(tenant_id),
-                reason=reason,
-            )
-        return proof
+        return await unfreezing.unfreeze(connection, tenant_id, actor=operator(), reason=reason)
 
     proof = in_system_scope(run, answer_within_s=None)
     if not proof.holds_true:

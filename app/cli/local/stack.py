@@ -93,6 +93,7 @@ class LocalStack:
             redis_url=redis_url,
             secrets=secrets,
             overrides=self.overrides,
+            media_url=(self.data_dir.resolve() / "media").as_uri(),
         )
         self._start_simulator()
         self._migrate(databases)

@@ -59,6 +59,7 @@ def stack_environment(
     redis_url: str,
     secrets: Mapping[str, str],
     overrides: Mapping[str, str],
+    media_url: str = "",
 ) -> dict[str, str]:
     """The full environment of API, worker and scheduler.
 
@@ -93,9 +94,10 @@ def stack_environment(
         "APP_URL": addresses.api_url,
         "SENTRY_DSN": f"http://public@{LOOPBACK}:{addresses.simulator_port}/sentry/1",
         "EMAIL_FROM": "Parley <frontdesk@parley.invalid>",
+        "MEDIA_URL": media_url,
     }
     for name, value in defaults.items():
-        if not values.get(name):
+        if value and not values.get(name):
             values[name] = value
     return values | dict(overrides)
 

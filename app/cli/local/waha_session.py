@@ -3,19 +3,10 @@
 import time
 from urllib.parse import quote
 
+from app.channels.waha.session_config import session_config
 from app.cli.local.demo_tenant import DemoTenant
 from app.cli.local.http_client import Answer, request
 
-EVENTS = (
-    "message",
-    "message.any",
-    "message.ack",
-    "session.status",
-    "message.revoked",
-    "message.edited",
-    "message.reaction",
-    "presence.update",
-)
 PAIR_S = 10.0
 
 
@@ -27,7 +18,8 @@ def pair(simulator_url: str, api_key: str, app_url: str, tenant: DemoTenant) -> 
     """Create the session (or move an older one to today's address) and scan its QR code."""
     headers = {"X-Api-Key": api_key}
     session = f"{simulator_url}/api/sessions/{quote(tenant.waha_session)}"
-    wanted = {"name": tenant.waha_session, "config": session_config(app_url, tenant)}
+    door = f"{app_url}/webhooks/waha/{tenant.channel_key}"
+    wanted = {"name": tenant.waha_session, "config": session_config(door, tenant.webhook_secret)}
     if request("GET", session, headers=headers).status == 200:  # noqa: PLR2004
         _expect(request("PUT", session, payload=wanted, headers=headers), "changing the session")
     else:
@@ -39,22 +31,6 @@ def pair(simulator_url: str, api_key: str, app_url: str, tenant: DemoTenant) -> 
         )
         _expect(answer, "creating the session")
     _until_working(simulator_url, session, headers, tenant)
-
-
-def session_config(app_url: str, tenant: DemoTenant) -> dict[str, object]:
-    """WAHA's configuration of a channel: where events go, how they are signed and repeated."""
-    return {
-        "webhooks": [
-            {
-                "url": f"{app_url}/webhooks/waha/{tenant.channel_key}",
-                "events": list(EVENTS),
-                "hmac": {"key": tenant.webhook_secret},
-                # WAHA's own default ends after 30 s, less than a deployment may take.
-                "retries": {"policy": "exponential", "delaySeconds": 2, "attempts": 15},
-            }
-        ],
-        "ignore": {"status": True, "groups": True, "channels": True, "broadcast": True},
-    }
 
 
 def _until_working(

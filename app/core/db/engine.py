@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.config import Settings
+from app.core.db import after
 from app.core.db.standing import StandingConnection
 from app.core.errors import ConfigurationError, PrivilegedRoleError
 
@@ -74,13 +75,17 @@ class Database:
         """Open a transaction that sees one tenant's rows."""
         async with self._app.begin() as connection:
             await connection.execute(_SCOPE, {"tenant_id": str(tenant_id)})
+            after.begin(connection)
             yield connection
+        after.committed(connection)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that sees all tenants' rows (ingest, scheduler, admin)."""
         async with self._system.begin() as connection:
+            after.begin(connection)
             yield connection
+        after.committed(connection)
 
     @asynccontextmanager
     async def system_statement(self) -> AsyncIterator[AsyncConnection]:

@@ -60,6 +60,9 @@ PHONE_CODE = Policy("phone_code", limit=3, per_s=900, burst=3)
 PHONE_CODE_TENANT = Policy("phone_code_tenant", limit=60, per_s=3_600, burst=20)
 """One-time codes sent by one tenant; decide it with ``Fallback.CLOSED_QUARTER``."""
 
+PROOF = Policy("proof", limit=6, per_s=3_600, burst=3)
+"""Proofs of its credits that a tenant asks for; each reads its whole journal."""
+
 API_KEY = Policy("api_key", limit=600, per_s=60, burst=60)
 """REST calls with one key."""
 
@@ -84,6 +87,7 @@ ALL = (
     SECOND_FACTOR,
     PHONE_CODE,
     PHONE_CODE_TENANT,
+    PROOF,
     API_KEY,
     EDGE,
 )

@@ -10,8 +10,10 @@ import logging
 import random
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
 from app.core.crypto import DecryptionError
@@ -59,6 +61,14 @@ _AGAIN = text(
     """
     update mails set failure = :failure, next_attempt_at = now() + make_interval(secs => :pause_s)
     where id = :id and state = 'queued' and attempts = :attempts
+    """
+)
+
+# Not while an attempt may be under way.
+_SOONER = text(
+    """
+    update mails set next_attempt_at = now()
+    where id = :id and state = 'queued' and next_attempt_at > now() + make_interval(secs => :s)
     """
 )
 
@@ -136,6 +146,16 @@ class MailDelivery:
     async def _store(self, statement: Any, row: Any, **values: Any) -> None:
         async with self._database.system() as connection:
             await connection.execute(statement, {"id": row.id, "attempts": row.attempts, **values})
+
+
+async def send_sooner(connection: AsyncConnection, mail_id: UUID) -> bool:
+    """Have a waiting mail tried now instead of after its pause (system scope).
+
+    False when there is none, or it is tried within a minute anyway. One that was given up has
+    no content any more.
+    """
+    done = await connection.execute(_SOONER, {"id": mail_id, "s": LEASE_S})
+    return bool(done.rowcount)
 
 
 def pause(attempt: int, base_s: float) -> float:

@@ -29,6 +29,7 @@ class Mail(Stamped, Base):
             "next_attempt_at",
             postgresql_where=text("state = 'queued'"),
         ),
+        Index("ix_mails_failed", "ended_at", postgresql_where=text("state = 'failed'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core import ids
 from app.core.config import Timings
 from app.core.observability.context import bind
-from app.messaging import contacts, conversations, messages
+from app.messaging import contacts, conversations, messages, opting
 from app.messaging.contacts import Sighting
 from app.messaging.conversations import Thread, ThreadKey
-from app.messaging.dispositions import Situation, decide
+from app.messaging.ingest.deciding import Decided, decide_one, tell_closed_once
 from app.messaging.ingest.items import Item
+from app.messaging.media.limits import READ_KINDS
+from app.messaging.media.wanting import want
 from app.messaging.states import Disposition, HandoverReason
 from app.messaging.turns.opening import Arrival, join_or_open
 from billing.guard import verdicts
@@ -23,11 +25,12 @@ log = logging.getLogger(__name__)
 
 _MEDIA_PATIENCE = 2.0
 
-Decided = tuple[Item, Thread, Disposition | None]
-
 
 async def process(
-    connection: AsyncConnection, items: Sequence[Item], threads: Mapping[int, Thread]
+    connection: AsyncConnection,
+    timings: Timings,
+    items: Sequence[Item],
+    threads: Mapping[int, Thread],
 ) -> None:
     """Store new messages of customers, and give each a disposition or a turn.
 
@@ -37,13 +40,14 @@ async def process(
         return
     can_pay = await verdicts(connection, {i.tenant_id for i in items})
     decided: list[Decided] = [
-        (item, thread, _decide(item, thread, can_pay=can_pay[item.tenant_id]))
+        (item, thread, decide_one(item, thread, can_pay=can_pay[item.tenant_id]))
         for item in items
         for thread in (threads[id(item)],)
     ]
+    await conversations.note_closed_told(connection, tell_closed_once(decided))
     stored = await _store(connection, decided)
     await _change_owners(connection, decided, can_pay)
-    await join_or_open(connection, _arrivals(decided, stored))
+    await join_or_open(connection, _arrivals(decided, stored, timings))
 
 
 async def unknown_ones(connection: AsyncConnection, items: Sequence[Item]) -> list[Item]:
@@ -75,6 +79,7 @@ async def open_threads(
         ],
         timings,
     )
+    await opting.note_wishes(connection, items, known)
     keys = [ThreadKey(i.tenant_id, i.channel_id, known[i.tenant_id, i.message.chat]) for i in items]
     newest: dict[ThreadKey, tuple[str, datetime]] = {}
     for key, item in zip(keys, items, strict=True):
@@ -87,20 +92,6 @@ async def open_threads(
         connection, [(key, address, at) for key, (address, at) in newest.items()]
     )
     return {id(item): found[key] for item, key in zip(items, keys, strict=True)}
-
-
-def _decide(item: Item, thread: Thread, *, can_pay: bool) -> Disposition | None:
-    situation = Situation(
-        tenant_active=item.channel.tenant_status == "active",
-        blocked=thread.blocked,
-        opted_out=thread.opted_out,
-        people_own=thread.people_own,
-        paused=thread.paused,
-        can_pay=can_pay,
-        answer_max_age_s=item.channel.answer_max_age_s,
-    )
-    message = item.message
-    return decide(message.kind, message.sent_at, item.channel.now, situation)
 
 
 async def _store(connection: AsyncConnection, decided: Sequence[Decided]) -> set[str]:
@@ -123,10 +114,12 @@ async def _store(connection: AsyncConnection, decided: Sequence[Decided]) -> set
                 "reply_to": message.reply_to,
                 "sent_at": message.sent_at,
                 "disposition": disposition.value if disposition else None,
+                "notice": item.notice.value if item.notice else None,
                 "request_id": item.request_id,
             }
         )
     fresh = await messages.insert_new(connection, rows)
+    await want(connection, [row for row in rows if row["id"] in fresh])
     stored: set[str] = set()
     for row, (item, _, disposition) in zip(rows, decided, strict=True):
         if row["id"] not in fresh:
@@ -170,7 +163,7 @@ async def _change_owners(
             )
 
 
-def _arrivals(decided: Sequence[Decided], stored: set[str]) -> list[Arrival]:
+def _arrivals(decided: Sequence[Decided], stored: set[str], timings: Timings) -> list[Arrival]:
     grouped: dict[UUID, list[Item]] = {}
     for item, thread, disposition in decided:
         if disposition is None and f"{item.channel_id}:{item.message.wa_id}" in stored:
@@ -185,6 +178,7 @@ def _arrivals(decided: Sequence[Decided], stored: set[str]) -> list[Arrival]:
             idle_s=_idle_s(found),
             cap_s=found[-1].channel.cap_s,
             messages_max=found[-1].channel.batch_messages_max,
+            media_wait_s=timings.media_wait_s if _has_file(found) else 0.0,
         )
         for conversation_id, found in grouped.items()
     ]
@@ -194,3 +188,8 @@ def _idle_s(items: Sequence[Item]) -> float:
     """Wait longer behind media: WAHA downloads it first, so the words to it may come later."""
     idle_s = float(items[-1].channel.idle_s)
     return idle_s * _MEDIA_PATIENCE if items[-1].message.media else idle_s
+
+
+def _has_file(items: Sequence[Item]) -> bool:
+    """Tell whether a message brings a file that is read for the assistant."""
+    return any(item.message.kind.value in READ_KINDS for item in items)

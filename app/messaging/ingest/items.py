@@ -5,11 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from app.channels.port import Envelope, Event, MessageEvent
+from app.messaging.states import Notice
 
 
 @dataclass(slots=True)
 class Item:
-    """An event with where it came from; ``outcome`` is set once it is clear."""
+    """An event with where it came from; ``outcome`` is set once it is clear.
+
+    ``opting`` is set for the message by which a customer left or came back, ``notice`` for one
+    that a fixed text answers.
+    """
 
     tenant_id: UUID
     channel_id: UUID
@@ -19,6 +24,8 @@ class Item:
     envelope: Envelope
     event: Event = field(repr=False)
     outcome: str | None = None
+    opting: Notice | None = None
+    notice: Notice | None = None
 
     @property
     def message(self) -> MessageEvent:

@@ -8,7 +8,7 @@ read holds nobody up; after five attempts it is set aside as ``failed``.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,12 @@ from app.core.observability.sentry import capture
 from app.messaging import contacts, messages
 from app.messaging.ingest import inbound, outbound, queries
 from app.messaging.ingest.items import Item
+from app.messaging.media.models import KINDS
+from app.messaging.numbers.campaigns import Scan, note_scans
+from app.messaging.numbers.statuses import Told, note_statuses
 from app.messaging.sends import evidence
-from app.messaging.turns.opening import note_typing
+from app.messaging.sends.evidence import Consequence
+from app.messaging.turns.opening import lock_live, note_typing
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +57,23 @@ _EMPTY_ENVELOPE = Envelope("unknown", None, None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What one call did. ``more`` is True when the work list was not empty at its end."""
+    """What one call did.
+
+    ``more`` is True when the work list was not empty at its end, ``files`` when a message came
+    with a file that is to be fetched.
+    """
 
     events: int
     more: bool
+    files: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A batch in its transaction: did a file come with it, and what has to follow the commit."""
+
+    files: bool = False
+    consequences: Sequence[Consequence] = ()
 
 
 async def drain_once(database: Database, settings: Settings) -> Drained:
@@ -65,29 +82,32 @@ async def drain_once(database: Database, settings: Settings) -> Drained:
     A database that goes away is an error of the call and no attempt of any event.
     """
     rows: Sequence[Any] = ()
+    done = _Done()
     try:
         async with database.system() as connection:
             rows = (await connection.execute(queries.CLAIM, {"batch_max": BATCH_MAX})).all()
             if rows:
-                await _process(connection, settings, rows)
+                done = await _process(connection, settings, rows)
                 fault_point("normalise.before_commit")
     except Exception as error:
         if not rows or isinstance(error, FaultInjectedError) or is_away(error):
             raise
         log.exception("a batch of events failed", extra={"errorType": type(error).__name__})
-        await _one_by_one(database, settings, rows)
+        done = await _one_by_one(database, settings, rows)
     fault_point("normalise.after_commit")
-    return Drained(len(rows), more=len(rows) == BATCH_MAX)
+    await evidence.follow(database, done.consequences)
+    return Drained(len(rows), more=len(rows) == BATCH_MAX, files=done.files)
 
 
-async def _one_by_one(database: Database, settings: Settings, rows: Sequence[Any]) -> None:
+async def _one_by_one(database: Database, settings: Settings, rows: Sequence[Any]) -> _Done:
+    files = False
+    consequences: list[Consequence] = []
     for row in rows:
         key = {"tenant_id": row.tenant_id, "channel_id": row.channel_id, "key": row.key}
         try:
             async with database.system() as connection:
                 found = (await connection.execute(queries.CLAIM_ONE, key)).all()
-                if found:
-                    await _process(connection, settings, found)
+                one = await _process(connection, settings, found) if found else _Done()
         except Exception as error:
             if is_away(error):
                 raise
@@ -99,9 +119,14 @@ async def _one_by_one(database: Database, settings: Settings, rows: Sequence[Any
                 capture(error)
             async with database.system() as connection:
                 await connection.execute(queries.FAIL, {**key, "attempts_max": _ATTEMPTS_MAX})
+        else:
+            files = files or one.files
+            consequences += one.consequences
+    return _Done(files, consequences)
 
 
-async def _process(connection: AsyncConnection, settings: Settings, rows: Sequence[Any]) -> None:
+async def _process(connection: AsyncConnection, settings: Settings, rows: Sequence[Any]) -> _Done:
+    """Do all that a batch of events asks for in its transaction."""
     channels = await _channels(connection, settings, rows)
     items = [_read(row, channels.get(row.channel_id)) for row in rows]
     await _note_channels(connection, items)
@@ -114,10 +139,26 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
     threads = await inbound.open_threads(connection, settings.timings, fresh)
     own_acks = [i for i in items if isinstance(i.event, AckEvent) and i.event.from_me]
     consequences = await evidence.note(connection, own_acks, echoes)
-    await inbound.process(connection, [i for i in fresh if not i.message.from_me], threads)
-    await outbound.process(connection, settings, [i for i in fresh if i.message.from_me], threads)
-    await evidence.follow(connection, consequences)
+    written = [i for i in fresh if not i.message.from_me]
+    if len(written) < len(fresh):
+        await lock_live(connection, {(t.key.tenant_id, t.id) for t in threads.values()})
+    await inbound.process(connection, settings.timings, written, threads)
+    typed = [i for i in fresh if i.message.from_me]
+    # Wallets last, tenant by tenant: whoever holds several took them in this order.
+    tenants = {i.tenant_id for i in typed} | {c.tenant_id for c in consequences}
+    for tenant_id in sorted(tenants):
+        of_tenant = [i for i in typed if i.tenant_id == tenant_id]
+        await outbound.process(connection, of_tenant, threads)
+        await evidence.refund(connection, [c for c in consequences if c.tenant_id == tenant_id])
     await _note_changes(connection, items)
+    await note_scans(
+        connection,
+        [
+            Scan(i.tenant_id, threads[id(i)].key.contact_id, i.channel_id, i.message.body)
+            for i in fresh
+            if not i.message.from_me
+        ],
+    )
     finished = as_rows(
         {
             "tenant_id": i.tenant_id,
@@ -128,6 +169,7 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
         for i in items
     )
     await connection.execute(queries.FINISH, {"rows": finished})
+    return _Done(any(i.message.kind.value in KINDS for i in fresh), consequences)
 
 
 async def _channels(
@@ -165,24 +207,26 @@ def _read(row: Any, channel: Any) -> Item:
         envelope=envelope,
         event=event,
     )
-    item.outcome = _ignored(event, envelope)
+    # Listed messages (reconcile) come without WAHA's word on whose the session is.
+    known = (channel.own_address,) if channel is not None else ()
+    item.outcome = _ignored(event, {*envelope.own_addresses, *known})
     return item
 
 
-def _ignored(event: Event, envelope: Envelope) -> str | None:
+def _ignored(event: Event, own_addresses: Collection[str | None]) -> str | None:
     """Return why an event needs nothing, or None."""
     if isinstance(event, IgnoredEvent):
         return f"ignored_kind:{event.reason}"
     if isinstance(event, MessageEvent):
         if event.chat_kind not in _DIRECT:
             return f"ignored_kind:{event.chat_kind.value}"
-        if event.chat in envelope.own_addresses:
+        if event.chat in own_addresses:
             return "ignored_kind:own_number"
     return None
 
 
 async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> None:
-    """Keep what events tell of the number: its engine, its own address, its status."""
+    """Keep what events tell of the number: its engine, whose it is, its status."""
     changed: dict[Any, dict[str, Any]] = {}
     for item in items:
         channel, envelope = item.channel, item.envelope
@@ -192,7 +236,7 @@ async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> 
             "engine": envelope.engine,
             "engine_version": envelope.engine_version,
             "own_address": next(iter(envelope.own_addresses), None),
-            "status": item.event.status if isinstance(item.event, SessionEvent) else None,
+            "own_name": envelope.own_name,
         }
         news = {k: v for k, v in told.items() if v is not None and v != getattr(channel, k)}
         if news or channel.quiet:
@@ -201,6 +245,14 @@ async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> 
     if changed:
         rows = as_rows(changed[key] for key in sorted(changed))
         await connection.execute(queries.TOUCH_CHANNEL, {"rows": rows})
+    await note_statuses(
+        connection,
+        [
+            Told(i.tenant_id, i.channel_id, i.event.status, i.event.at_ms)
+            for i in items
+            if isinstance(i.event, SessionEvent) and i.channel is not None
+        ],
+    )
 
 
 async def _learn_identities(

@@ -13,14 +13,15 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
-from app.core.config import Settings
 from app.core.db.rows import as_rows
 from app.messaging import messages
 from app.messaging.conversations import HUMAN_TAKEOVER_S, Thread, hand_to_people
 from app.messaging.ingest import queries
 from app.messaging.ingest.items import Echo, Item
+from app.messaging.media.models import KINDS
+from app.messaging.media.wanting import want
 from app.messaging.states import Disposition, HandoverReason
-from app.messaging.turns.ending import cancel_live
+from app.messaging.turns.ending import silence
 
 
 async def split(
@@ -59,7 +60,7 @@ async def _parts_by_id(connection: AsyncConnection, items: Sequence[Item]) -> di
 async def _part_by_text(connection: AsyncConnection, item: Item) -> Any:
     """Find the send in flight that an echo with an id not of our choosing belongs to."""
     message = item.message
-    if not message.body:
+    if not message.body and message.kind.value not in KINDS:
         return None
     found = await connection.execute(
         queries.ECHO_BY_TEXT,
@@ -67,7 +68,8 @@ async def _part_by_text(connection: AsyncConnection, item: Item) -> Any:
             "tenant_id": item.tenant_id,
             "channel_id": item.channel_id,
             "chat": message.chat,
-            "body": message.body,
+            "body": message.body or "",
+            "kind": message.kind.value if message.kind.value in KINDS else "text",
             "via_api": message.via_api,
         },
     )
@@ -75,19 +77,17 @@ async def _part_by_text(connection: AsyncConnection, item: Item) -> Any:
 
 
 async def process(
-    connection: AsyncConnection,
-    settings: Settings,
-    items: Sequence[Item],
-    threads: Mapping[int, Thread],
+    connection: AsyncConnection, items: Sequence[Item], threads: Mapping[int, Thread]
 ) -> None:
-    """Store what people typed, and let them take the conversation over."""
-    for item in items:
-        await _take_over(connection, settings, item, threads[id(item)])
+    """Store what people typed, and let them take the conversation over.
+
+    The conversations are locked, and so are their live turns (``opening.lock_live``).
+    """
+    for item in sorted(items, key=lambda i: (threads[id(i)].id, i.message.sent_at)):
+        await _take_over(connection, item, threads[id(item)])
 
 
-async def _take_over(
-    connection: AsyncConnection, settings: Settings, item: Item, thread: Thread
-) -> None:
+async def _take_over(connection: AsyncConnection, item: Item, thread: Thread) -> None:
     message = item.message
     row = {
         "tenant_id": item.tenant_id,
@@ -107,6 +107,7 @@ async def _take_over(
     }
     if not await messages.insert_new(connection, [row]):
         return
+    await want(connection, [row])
     item.outcome = "human_takeover"
     left = timedelta(seconds=HUMAN_TAKEOVER_S) - (item.channel.now - message.sent_at)
     if left <= timedelta(0):
@@ -118,9 +119,8 @@ async def _take_over(
         HandoverReason.HUMAN_TAKEOVER,
         human_s=left.total_seconds(),
     )
-    await cancel_live(
+    await silence(
         connection,
-        settings,
         item.tenant_id,
         thread.id,
         disposition=Disposition.HUMAN_OWNED,

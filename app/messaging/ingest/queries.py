@@ -29,8 +29,11 @@ CLAIM_ONE = text(
 )
 CHANNELS = text(
     """
-    select c.id, c.tenant_id, c.engine, c.engine_version, c.own_address, c.status,
-           t.status as tenant_status, t.batch_messages_max,
+    select c.id, c.tenant_id, c.engine, c.engine_version, c.own_address, c.own_name, c.status,
+           c.status_ms,
+           t.status as tenant_status, t.batch_messages_max, t.locale, t.time_zone,
+           coalesce(k.mode, 'always') as mode, k.week, k.special_days,
+           k.closed_text is not null as has_closed_text,
            coalesce(t.idle_s, :idle_s) as idle_s, coalesce(t.cap_s, :cap_s) as cap_s,
            coalesce(t.answer_max_age_s, :answer_max_age_s) as answer_max_age_s,
            now() as now,
@@ -38,6 +41,7 @@ CHANNELS = text(
     from unnest(cast(:ids as uuid[])) as i(id)
     join channels c on c.id = i.id
     join tenants t on t.id = c.tenant_id
+    left join tenant_conduct k on k.tenant_id = c.tenant_id
     """
 )
 FINISH = text(
@@ -65,13 +69,11 @@ TOUCH_CHANNEL = text(
     set engine = coalesce(r.engine, c.engine),
         engine_version = coalesce(r.engine_version, c.engine_version),
         own_address = coalesce(r.own_address, c.own_address),
-        status = coalesce(r.status, c.status),
-        last_event_at = now(),
-        status_at = case when r.status is distinct from c.status and r.status is not null
-                         then now() else c.status_at end
+        own_name = coalesce(r.own_name, c.own_name),
+        last_event_at = now()
     from jsonb_to_recordset(cast(:rows as jsonb))
         as r(tenant_id uuid, id uuid, engine text, engine_version text, own_address text,
-             status text)
+             own_name text)
     where c.tenant_id = r.tenant_id and c.id = r.id
     """
 )
@@ -109,7 +111,7 @@ ECHO_BY_TEXT = text(
     join contact_addresses a on a.tenant_id = c.tenant_id and a.contact_id = c.contact_id
     where p.tenant_id = :tenant_id and p.channel_id = :channel_id
       and (p.state = 'sending' or (p.state = 'unknown' and :via_api)) and p.wa_id is null
-      and a.address = :chat and m.body = :body
+      and a.address = :chat and coalesce(m.body, '') = :body and m.kind = :kind
     order by p.started_at limit 1
     """
 )

@@ -28,6 +28,7 @@ from app.core.limits.policies import for_plan
 from app.core.limits.types import Check
 from app.core.observability.metrics import SEND, SENDS
 from app.messaging import conversations
+from app.messaging.access import channel_access
 from app.messaging.sends.parts import Parts, read_parts
 from app.messaging.sends.recording import record_acceptance, record_attempt
 from app.messaging.sends.settling import Refusal, fail_part, give_up_part
@@ -36,7 +37,6 @@ from app.messaging.turns import queries
 from app.messaging.turns.generating import park
 from app.messaging.turns.limiting import allow
 from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
-from tenants.channels import api_key_ref
 
 log = logging.getLogger(__name__)
 
@@ -228,18 +228,4 @@ async def _await_evidence(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
 
 
 def _access(engine: Engine, part: Any) -> ChannelAccess:
-    settings = engine.settings
-    own = part.api_url is not None
-    key = settings.waha_api_key
-    if own:
-        sealed = part.api_key
-        key = engine.keyring.decrypt(bytes(sealed), api_key_ref(part.channel_id)) if sealed else ""
-    return ChannelAccess(
-        channel_id=part.channel_id,
-        api_url=part.api_url or settings.waha_api_url,
-        api_key=key,
-        session=part.session,
-        guarded=own,
-        engine=part.engine,
-        engine_version=part.engine_version,
-    )
+    return channel_access(part, engine.settings, engine.keyring)

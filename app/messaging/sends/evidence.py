@@ -5,7 +5,7 @@ whoever comes next (its worker, or the one that takes over the lease) knows that
 has it. On a part that is ``unknown`` it settles the matter at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.port import AckEvent
+from app.core.db.engine import Database
 from app.core.db.rows import as_rows
 from app.messaging.ingest.items import Echo, Item
 from app.messaging.sends import settling
@@ -107,6 +108,13 @@ _WAKE = text(
     """
 )
 
+_PROVEN = text(
+    """
+    select tenant_id, id from send_parts where state = 'unknown' and wa_id is not null
+    order by started_at limit 1
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
@@ -149,12 +157,37 @@ def _ack_row(item: Item, ack: AckEvent) -> dict[str, object]:
     }
 
 
-async def follow(connection: AsyncConnection, consequences: Sequence[Consequence]) -> None:
-    """Settle parts that had been given up, wake turns that wait, refund what did not arrive."""
+async def refund(connection: AsyncConnection, consequences: Iterable[Consequence]) -> None:
+    """Give back what was charged for replies that did not arrive, in the commit that tells so."""
+    for each in consequences:
+        if each.state == "failed":
+            await refund_if_undelivered(connection, each.tenant_id, each.send_id)
+
+
+async def follow(database: Database, consequences: Iterable[Consequence]) -> None:
+    """Settle parts that had been given up, and wake turns that wait, behind the commit.
+
+    Each in a transaction of its own, because a conversation is locked before its parts. What a
+    crash leaves out is found again: the proof stands on the part (``settle_proven``), and a
+    turn that nobody wakes comes back when its lease ends.
+    """
     for each in sorted(consequences, key=lambda c: (c.tenant_id, c.part_id)):
         if each.state == "unknown":
-            await settling.settle_unknown(connection, each.tenant_id, each.part_id, each.by)
+            async with database.system() as connection:
+                await settling.settle_unknown(connection, each.tenant_id, each.part_id, each.by)
         elif each.state == "sending":
-            await connection.execute(_WAKE, {"tenant_id": each.tenant_id, "send_id": each.send_id})
-        else:
-            await refund_if_undelivered(connection, each.tenant_id, each.send_id)
+            async with database.system() as connection:
+                wake = {"tenant_id": each.tenant_id, "send_id": each.send_id}
+                await connection.execute(_WAKE, wake)
+
+
+async def settle_proven(connection: AsyncConnection) -> int:
+    """Settle a part that is in doubt although proof of it is stored; how many there were.
+
+    One a call: settling ends at a wallet, behind which no other conversation may be locked.
+    """
+    found = (await connection.execute(_PROVEN)).one_or_none()
+    if found is None:
+        return 0
+    await settling.settle_unknown(connection, found.tenant_id, found.id, "ack")
+    return 1

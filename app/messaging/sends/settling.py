@@ -18,6 +18,7 @@ accepted: whatever becomes of the others changes nothing, so no hold has to wait
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,14 +26,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
+from app.core.db.after import after_commit
 from app.core.db.rows import as_rows
 from app.core.observability.metrics import SENDS
 from app.messaging import conversations, messages
-from app.messaging.states import Disposition, HandoverReason, TurnState
+from app.messaging.states import Disposition, HandoverReason, Notice, TurnState
 from app.messaging.turns.ending import Ending, close_holds, end_turn, end_turns
 from billing.ledger.schemas import CloseRequest
 
 log = logging.getLogger(__name__)
+
+_OF_NOTICE = {
+    Notice.OPTED_OUT: Disposition.OPTED_OUT,
+    Notice.OPTED_IN: Disposition.ANSWERED,
+    Notice.CLOSED: Disposition.OUT_OF_HOURS,
+}
 
 _ACCEPT = text(
     """
@@ -73,7 +81,7 @@ _ACCEPT = text(
 _SEND = text(
     """
     select s.id, s.turn_id, s.conversation_id, s.hold_id, s.price_ucr, s.request_id, s.author,
-           t.usage, t.result ->> 'failed' as given_up,
+           t.usage, t.result ->> 'failed' as given_up, t.result ->> 'notice' as notice,
            count(*) filter (where p.state in ('queued', 'sending')) as open_parts,
            count(*) filter (where p.state = 'unknown') = 0 as certain,
            count(*) filter (where p.state in ('accepted', 'sent', 'delivered', 'read'))
@@ -85,7 +93,13 @@ _SEND = text(
     group by s.tenant_id, s.id, t.tenant_id, t.id
     """
 )
-_PART_SEND = text("select send_id from send_parts where tenant_id = :tenant_id and id = :id")
+_PART_CONVERSATION = text(
+    """
+    select s.conversation_id from send_parts p
+    join sends s on s.tenant_id = p.tenant_id and s.id = p.send_id
+    where p.tenant_id = :tenant_id and p.id = :id
+    """
+)
 _MARK = text(
     """
     with part as (
@@ -176,7 +190,7 @@ async def _accept(
     rows = as_rows(asdict(a) for a in acceptances)
     found = await connection.execute(_ACCEPT, {"tenant_id": tenant_id, "rows": rows})
     accepted = {row.id: row.send_id for row in found}
-    SENDS.labels("waha", "accepted").inc(len(accepted))
+    after_commit(connection, partial(SENDS.labels("waha", "accepted").inc, len(accepted)))
     return accepted
 
 
@@ -201,7 +215,7 @@ async def fail_part(
     send_id = await _mark(connection, tenant_id, refusal, "failed", status_code)
     if send_id is None:
         return
-    SENDS.labels("waha", "failed").inc()
+    after_commit(connection, SENDS.labels("waha", "failed").inc)
     sends = await _load(connection, tenant_id, [send_id])
     await _finish(
         connection,
@@ -224,7 +238,7 @@ async def give_up_part(
     send_id = await _mark(connection, tenant_id, doubt, "unknown", None)
     if send_id is None:
         return
-    SENDS.labels("waha", "unknown").inc()
+    after_commit(connection, SENDS.labels("waha", "unknown").inc)
     (send,) = await _load(connection, tenant_id, [send_id])
     if send.turn_id is None:
         return
@@ -232,7 +246,7 @@ async def give_up_part(
     ending = Ending(
         send.turn_id,
         TurnState.DONE,
-        Disposition.SEND_UNKNOWN,
+        _disposition(send) if send.notice else Disposition.SEND_UNKNOWN,
         "send_unknown",
         captured_ucr=send.price_ucr if reached else None,
         usage=send.usage,
@@ -257,9 +271,7 @@ async def settle_unknown(
     connection: AsyncConnection, tenant_id: UUID, part_id: UUID, resolved_by: str
 ) -> None:
     """Evidence came for a part that had been given up: charge it, answer the "why"."""
-    send_id = await connection.scalar(_PART_SEND, {"tenant_id": tenant_id, "id": part_id})
-    (before,) = await _load(connection, tenant_id, [send_id])
-    await conversations.lock(connection, tenant_id, before.conversation_id)
+    await lock_conversation(connection, tenant_id, part_id)
     accepted = await _accept(connection, tenant_id, [Acceptance(part_id, None, resolved_by)])
     sends = await _load(connection, tenant_id, accepted.values())
     await _end_late(
@@ -269,11 +281,18 @@ async def settle_unknown(
         log.info("an unknown send was settled", extra={"partId": part_id, "reason": resolved_by})
 
 
+async def lock_conversation(connection: AsyncConnection, tenant_id: UUID, part_id: UUID) -> None:
+    """Lock the conversation of a part, before anything of the part itself is."""
+    part = {"tenant_id": tenant_id, "id": part_id}
+    conversation_id: UUID = (await connection.execute(_PART_CONVERSATION, part)).scalar_one()
+    await conversations.lock(connection, tenant_id, conversation_id)
+
+
 async def _end_late(connection: AsyncConnection, tenant_id: UUID, sends: Sequence[Any]) -> None:
     """Give messages and credits their end where the turn had ended as unknown before."""
     certain = [s for s in sends if s.certain]
     for send in certain:
-        if not send.accepted_parts:
+        if not send.accepted_parts and not send.notice:
             await conversations.hand_to_people(
                 connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
             )
@@ -345,7 +364,7 @@ async def _finish(
     Returns the turns that had not ended before; for the others nothing was written.
     """
     for send in sends:
-        if not send.accepted_parts:
+        if not send.accepted_parts and not send.notice:
             await conversations.hand_to_people(
                 connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
             )
@@ -368,6 +387,8 @@ def _ending(send: Any, error: str | None) -> Ending:
 
 
 def _disposition(send: Any) -> Disposition:
+    if send.notice:  # what the customer's word meant stands, whatever became of our answer to it
+        return _OF_NOTICE[Notice(send.notice)]
     if send.given_up or not send.accepted_parts:
         return Disposition.FAILED_HANDED_OFF
     return Disposition.HANDED_OFF if send.hold_id is None else Disposition.ANSWERED
