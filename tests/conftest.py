@@ -18,6 +18,7 @@ from app.cli.local.redis import EmbeddedRedis
 from app.core.config import Limits, Settings, Timings
 from app.core.db.engine import Database
 from migrations import bootstrap, runner
+from tests import wiping
 
 TEMPLATE = "parley_template"
 PASSWORDS = bootstrap.RolePasswords(owner="owner", app="app", system="system")
@@ -77,8 +78,22 @@ async def _make_template(superuser_url: str) -> None:
 @asynccontextmanager
 async def open_database(superuser_url: str) -> AsyncIterator[TestDatabase]:
     """A copy of the template, dropped in the end."""
+    name = await _copy(superuser_url)
+    try:
+        async with _connected(superuser_url, name) as opened:
+            yield opened
+    finally:
+        await bootstrap.drop_database(superuser_url, name)
+
+
+async def _copy(superuser_url: str) -> str:
     name = f"test_{uuid.uuid4().hex[:12]}"
     await bootstrap.clone_database(superuser_url, TEMPLATE, name)
+    return name
+
+
+@asynccontextmanager
+async def _connected(superuser_url: str, name: str) -> AsyncIterator[TestDatabase]:
     urls = bootstrap.urls_for(superuser_url, database=name, passwords=PASSWORDS)
     db = Database(app_url=urls.app, system_url=urls.system, pool_size=16)
     try:
@@ -86,14 +101,34 @@ async def open_database(superuser_url: str) -> AsyncIterator[TestDatabase]:
         yield TestDatabase(db, urls.app, urls.system, urls.admin, f"{root}/{name}")
     finally:
         await db.close()
-        await bootstrap.drop_database(superuser_url, name)
+
+
+@pytest.fixture(scope="session")
+def idle_databases() -> dict[str, str]:
+    """Databases that a test has left empty, with their schema's fingerprint."""
+    return {}
 
 
 @pytest.fixture
-async def database(superuser_url: str) -> AsyncIterator[TestDatabase]:
-    """A copy of the template for one test."""
-    async with open_database(superuser_url) as opened:
+async def database(
+    superuser_url: str, idle_databases: dict[str, str]
+) -> AsyncIterator[TestDatabase]:
+    """An empty database for one test: one that was used and wiped, else a copy of the template.
+
+    A copy takes as long as ten tests do. What a test changed of the schema is noticed; then its
+    database goes, and the next test gets a copy.
+    """
+    if idle_databases:
+        name, schema = idle_databases.popitem()
+    else:
+        name = await _copy(superuser_url)
+        schema = await wiping.prepare(superuser_url, name)
+    async with _connected(superuser_url, name) as opened:
         yield opened
+    if await wiping.wipe(superuser_url, name, schema):
+        idle_databases[name] = schema
+    else:
+        await bootstrap.drop_database(superuser_url, name)
 
 
 @pytest.fixture(scope="session")

@@ -112,13 +112,29 @@ _FILL_TENANT = (
         " select $1, id, '{}' from turns where tenant_id = $1 limit 1"
         " on conflict do nothing"
     ),
-    (
-        "insert into message_media (tenant_id, id, kind) values ($1, gen_random_uuid(), 'image')"
-    ),
+    ("insert into message_media (tenant_id, id, kind) values ($1, gen_random_uuid(), 'image')"),
     "insert into media_garbage (tenant_id, id) values ($1, gen_random_uuid())",
     (
         "insert into question_answers (tenant_id, id, question, answer)"
         " values ($1, gen_random_uuid(), 'Open?', 'Yes')"
+    ),
+    (
+        "with s as (insert into knowledge_sources (tenant_id, id, kind, title)"
+        " values ($1, gen_random_uuid(), 'file', 'Menu') returning id),"
+        " d as (insert into knowledge_documents (tenant_id, id, source_id, kind, title)"
+        " select $1, gen_random_uuid(), id, 'file', 'Menu' from s returning id),"
+        " u as (insert into knowledge_uploads (tenant_id, document_id, filename, body)"
+        " select $1, id, 'menu.txt', '' from d),"
+        " c as (insert into knowledge_chunks (tenant_id, id, document_id, place, title, body,"
+        " tokens, search) select $1, gen_random_uuid(), id, 0, 'Menu', 'Bread', 1, '' from d"
+        " returning id)"
+        " insert into knowledge_vectors (tenant_id, model, chunk_id, dims, embedding)"
+        " select $1, 'x', id, 1, '[1]' from c"
+    ),
+    "insert into knowledge_generations (tenant_id, model, dims) values ($1, 'x', 1)",
+    (
+        "insert into unanswered_questions (tenant_id, id, question, normal, reason)"
+        " values ($1, gen_random_uuid(), 'Cake?', 'cake', 'missing_knowledge')"
     ),
     (
         "with u as (insert into users (id, email, name) values"
