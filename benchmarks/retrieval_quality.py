@@ -175,7 +175,7 @@ class _Asker:
     async def ask(self, question: Question) -> Result:
         state = await self._retriever.generation(self._tenant_id)
         languages = state.languages if state else []
-        queries = await self._rewriter.queries(question.text, languages)
+        queries = (await self._rewriter.rewrite(question.text, languages)).queries
         searched_s = time.perf_counter()
         found = await self._retriever.search(self._tenant_id, queries, limit=_PASSAGES)
         ended_s = time.perf_counter()

@@ -5,6 +5,7 @@ model, its tools (each with short transactions of its own), the guards.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,8 +13,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.assistant import budget, prompt
+from app.assistant import budget, lessons, prompt
 from app.assistant.conversing import Finished, Job, converse, tokens_bound
+from app.assistant.knowledge import rewriting
+from app.assistant.knowledge.rewriting import Rewriter, Rewritten
 from app.assistant.policy import PROMPT_VERSION
 from app.assistant.profiles import Profile
 from app.assistant.prompt import Known, Situation
@@ -28,6 +31,7 @@ from app.llm.port import ChatModel
 log = logging.getLogger(__name__)
 
 CURATED_MODEL = "curated"
+MISSING_KNOWLEDGE = "missing_knowledge"
 PASSAGES_MAX = 5
 _PASSAGE_BYTES_MAX = 12_000
 _QUERY_CHARS_MAX = 1_000
@@ -83,6 +87,8 @@ class Work:
     situation: Situation
     tools: Sequence[Tool]
     searches: bool
+    languages: Sequence[str] = ()
+    """Of the documents that are searched, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ class ModelAnswerer:
         self, model: ChatModel, settings: Settings, knowledge: Knowledge, toolbox: Toolbox
     ) -> None:
         self._model = model
+        self._rewriter = Rewriter(model, settings)
         self._settings = settings
         self._knowledge = knowledge
         self._toolbox = toolbox
@@ -129,13 +136,25 @@ class ModelAnswerer:
             prompt_version=PROMPT_VERSION,
             trace=_trace(work.situation, finished),
             forgotten_until=made.forgotten_until,
+            lesson=_missing(work, finished),
         )
+
+    async def learn(
+        self,
+        connection: AsyncConnection,
+        tenant_id: UUID,
+        lessons_of: Sequence[lessons.Used | lessons.Missing],
+    ) -> None:
+        """Write down which pairs were used, and what nothing answers."""
+        await lessons.write(connection, tenant_id, lessons_of)
 
     async def work_out(
         self, work: Work, *, model: str, rehearsal: bool = False
     ) -> tuple[Finished, prompt.Prompt]:
         """Search, ask and check; ``rehearsal`` when there is no customer (the playground)."""
-        passages = await self._search(work) if work.searches else []
+        began = time.perf_counter()
+        passages, rewritten = await self._search(work, model) if work.searches else ([], None)
+        sought_ms = round((time.perf_counter() - began) * 1000)
         made = prompt.build(work.situation, passages)
         job = Job(
             situation=work.situation,
@@ -146,7 +165,15 @@ class ModelAnswerer:
             models=self._models(model),
             timeout_s=self._settings.timings.model_timeout_s,
         )
-        return await converse(self._model, job), made
+        finished = await converse(self._model, job)
+        if rewritten is not None and rewritten.model is not None:
+            _add(finished, rewritten, sought_ms)
+        return finished, made
+
+    def work(self, business: Business, question: Question) -> Work:
+        """Return what answering a question is made of."""
+        tools, situation = self.tools_for(business), business.situation(question)
+        return Work(question, situation, tools, business.searches, business.languages)
 
     def tools_for(self, business: Business) -> Sequence[Tool]:
         """Return what the assistant of a business may call."""
@@ -164,16 +191,20 @@ class ModelAnswerer:
             return Prepared(CURATED_MODEL, 0, 0, fixed, free=True)
         if own := await self._curated(connection, business, question):
             return Prepared(CURATED_MODEL, 0, 0, own, free=True)
-        situation = business.situation(question)
-        tools = self.tools_for(business)
-        base = prompt.tokens_max(prompt.build(situation).turns)
-        base += _PASSAGE_BYTES_MAX if business.searches else 0
-        input_max, output_max = tokens_bound(base, tools=[tool.spec for tool in tools])
+        work = self.work(business, question)
+        base = prompt.tokens_max(prompt.build(work.situation).turns)
+        base += _PASSAGE_BYTES_MAX if work.searches else 0
+        input_max, output_max = tokens_bound(base, tools=[tool.spec for tool in work.tools])
+        if work.searches:
+            words = _queries(work.situation)[-1]
+            if rewriting.target_language(words, work.languages) is not None:
+                more_input, more_output = rewriting.tokens_bound(words)
+                input_max, output_max = input_max + more_input, output_max + more_output
         return Prepared(
             model=self.model_of(business.profile),
             input_tokens_max=input_max,
             output_tokens_max=output_max,
-            prompt=Work(question, situation, tools, business.searches),
+            prompt=work,
         )
 
     async def _curated(
@@ -191,15 +222,19 @@ class ModelAnswerer:
         words = f"{opening}\n\n{found.answer}" if opening else found.answer
         return _Curated(str(found.id), found.question, words, business.version)
 
-    async def _search(self, work: Work) -> list[Known]:
+    async def _search(self, work: Work, model: str) -> tuple[list[Known], Rewritten | None]:
         """Return passages for the customer's words; none when searching fails."""
+        rewritten = None
         try:
-            found = await self._knowledge.search(work.question.tenant_id, _queries(work.situation))
+            *shorter, words = _queries(work.situation)
+            rewritten = await self._rewriter.rewrite(words, work.languages, model=model)
+            queries = [*shorter, *rewritten.queries]
+            found = await self._knowledge.search(work.question.tenant_id, queries)
         except Exception as error:  # noqa: BLE001 - the model hands over what it cannot know
             capture(error, tenant_id=work.question.tenant_id)
             log.warning("searching failed", extra={"errorType": type(error).__name__})
-            return []
-        return _fitting(found)
+            return [], rewritten
+        return _fitting(found), rewritten
 
     def _models(self, first: str) -> list[str]:
         fallback = self._settings.openai_fallback_model
@@ -261,12 +296,28 @@ def _own_answer(own: _Curated) -> Answer:
         input_tokens=0,
         output_tokens=0,
         prompt_version=PROMPT_VERSION,
+        lesson=lessons.Used(UUID(own.id)) if own.id else None,
         trace={
             "curated": bool(own.id),
             "version": own.version,
             "passages": [passage] if own.id else [],
         },
     )
+
+
+def _missing(work: Work, finished: Finished) -> lessons.Missing | None:
+    if finished.handover_reason != MISSING_KNOWLEDGE:
+        return None
+    return lessons.Missing(work.situation.asked, work.question.conversation_id)
+
+
+def _add(finished: Finished, rewritten: Rewritten, duration_ms: int) -> None:
+    """Count what translating the question for the search took with the answer."""
+    spent = rewritten.usage
+    finished.input_tokens += spent.input_tokens
+    finished.output_tokens += spent.output_tokens
+    told = {"model": rewritten.model, "input": spent.input_tokens, "output": spent.output_tokens}
+    finished.calls.insert(0, {**told, "ms": duration_ms, "for": "search"})
 
 
 def _trace(situation: Situation, finished: Finished) -> dict[str, Any]:

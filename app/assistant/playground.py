@@ -23,6 +23,7 @@ from app.core.db.engine import Database
 from app.core.errors import NotFoundError, ProviderError, RefusedError, TooManyAttemptsError
 from app.core.limits.types import Check, Limiter, Policy
 from app.core.ports import PastMessage, Question
+from app.messaging.turns.wordless import said
 from billing import prices
 from tenants.access import Permission
 from tenants.login_sessions import SignedIn
@@ -30,6 +31,8 @@ from tenants.login_sessions import SignedIn
 MESSAGES_MAX = 30
 CHARS_MAX = 1_000
 POLICY = Policy("playground", limit=20, per_s=60, burst=10)
+SUGGESTIONS = Policy("suggestion", limit=12, per_s=60, burst=6)
+"""For each person who answers customers."""
 _NOBODY = UUID(int=0)
 _ASKED = text(
     """
@@ -40,6 +43,32 @@ _ASKED = text(
     join contacts k on k.tenant_id = c.tenant_id and k.id = c.contact_id
     left join turn_traces x on x.tenant_id = t.tenant_id and x.turn_id = t.id
     where t.tenant_id = :tenant_id and t.id = :turn_id and t.generated_at is not null
+    """
+)
+_WAITING = text(
+    """
+    select c.channel_id, c.contact_id, coalesce(k.name, k.push_name) as customer_name
+    from conversations c
+    join contacts k on k.tenant_id = c.tenant_id and k.id = c.contact_id
+    where c.tenant_id = :tenant_id and c.id = :conversation_id
+    """
+)
+# What is to be answered: what came from the customer since anybody else wrote, in the order in
+# which it was stored (phones tell whole seconds only, and their clocks differ from ours).
+_OPEN = text(
+    """
+    select m.author, m.kind, coalesce(m.body, '') as body, m.sent_at,
+           f.id as file_id, f.name as file_name, f.reading,
+           m.direction = 'in' and not exists (
+               select 1 from messages o
+               where o.tenant_id = m.tenant_id and o.conversation_id = m.conversation_id
+                 and o.direction = 'out' and o.revoked_at is null
+                 and o.id > m.id) as unanswered
+    from (select * from messages where tenant_id = :tenant_id
+            and conversation_id = :conversation_id and revoked_at is null
+          order by sent_at desc, id desc limit 60) m
+    left join message_media f on f.tenant_id = m.tenant_id and f.message_id = m.id
+    order by unanswered, m.sent_at, m.id
     """
 )
 _HISTORY = text(
@@ -104,7 +133,7 @@ class Playground:
             raise RefusedError("Write a message first.")
         if len(lines) > MESSAGES_MAX or any(len(line.text) > 4 * CHARS_MAX for line in lines):
             raise RefusedError("This rehearsal is too long. Start a new one.")
-        await self._admit(person)
+        await self._admit(person, POLICY)
         question = _question(tenant_id, lines)
         async with self._database.tenant(tenant_id) as connection:
             business = await read_business(connection, [question])
@@ -119,7 +148,7 @@ class Playground:
         been changed since are told as they are now; those that are gone are left out.
         """
         tenant_id = person.business(Permission.EDIT_ASSISTANT)
-        await self._admit(person)
+        await self._admit(person, POLICY)
         async with self._database.tenant(tenant_id) as connection:
             question, row = await _asked(connection, tenant_id, turn_id)
             business = await read_business(connection, [question])
@@ -132,6 +161,37 @@ class Playground:
                     business = replace(business, profile=then.profile, version=number)
         return await self._rehearse(tenant_id, business, question, moment=moment)
 
+    async def suggest(self, person: SignedIn, conversation_id: UUID) -> str:
+        """Return what the live assistant would answer to what nobody has answered yet.
+
+        For a person who reads it before anything is sent: without the AI notice. Whether they may
+        see the conversation is the caller's to ask.
+
+        Raises:
+            NotFoundError: the conversation is unknown or foreign.
+            RefusedError: nothing waits for an answer, or the assistant knows none.
+        """
+        tenant_id = person.business(Permission.ANSWER)
+        await self._admit(person, SUGGESTIONS)
+        async with self._database.tenant(tenant_id) as connection:
+            question = await _waiting(connection, tenant_id, conversation_id)
+            business = await read_business(connection, [question])
+        finished, _ = await self._work_out(self._answerer.work(business, question), business)
+        if finished.handover_reason is not None or not finished.reply:
+            raise RefusedError("The assistant knows no answer to this: it would ask a person.")
+        return finished.reply
+
+    async def _work_out(self, work: Work, business: Business) -> tuple[Finished, str]:
+        """Return the answer, and which model was asked."""
+        model = self._answerer.model_of(business.profile)
+        try:
+            finished, _ = await self._answerer.work_out(work, model=model, rehearsal=True)
+        except ProviderError:
+            raise RefusedError(
+                "The model does not answer at the moment. Try again in a minute."
+            ) from None
+        return finished, model
+
     async def _rehearse(
         self,
         tenant_id: UUID,
@@ -140,19 +200,13 @@ class Playground:
         *,
         moment: datetime | None = None,
     ) -> Rehearsed:
-        situation = business.situation(question)
+        work = self._answerer.work(business, question)
         if moment is not None:
             zone = local_time(business.time_zone).tzinfo
-            situation = replace(situation, local_time=moment.astimezone(zone))
-        tools = self._answerer.tools_for(business)
-        work = Work(question, situation, tools, business.searches)
-        model = self._answerer.model_of(business.profile)
-        try:
-            finished, _ = await self._answerer.work_out(work, model=model, rehearsal=True)
-        except ProviderError:
-            raise RefusedError(
-                "The model does not answer at the moment. Try again in a minute."
-            ) from None
+            then = replace(work.situation, local_time=moment.astimezone(zone))
+            work = replace(work, situation=then)
+        situation = work.situation
+        finished, model = await self._work_out(work, business)
         cost, price = await self._costs(tenant_id, model, finished)
         return Rehearsed(
             reply=finished.reply,
@@ -177,11 +231,11 @@ class Playground:
                 return None, None
         return prices.provider_cost(price, usage), prices.price_of(price, usage)
 
-    async def _admit(self, person: SignedIn) -> None:
-        verdict = await self._limiter.decide([Check(POLICY, str(person.user_id))])
+    async def _admit(self, person: SignedIn, policy: Policy) -> None:
+        verdict = await self._limiter.decide([Check(policy, str(person.user_id))])
         if not verdict.allowed:
             raise TooManyAttemptsError(
-                "That was fast. Rehearse on in a moment.", retry_after_s=verdict.retry_after_s
+                "That was fast. Go on in a moment.", retry_after_s=verdict.retry_after_s
             )
 
 
@@ -208,6 +262,27 @@ def _question(tenant_id: UUID, lines: Sequence[Line]) -> Question:
         customer_name=None,
         contact_id=_NOBODY,
         channel_id=_NOBODY,
+    )
+
+
+async def _waiting(connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID) -> Question:
+    scope = {"tenant_id": tenant_id, "conversation_id": conversation_id}
+    row = (await connection.execute(_WAITING, scope)).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such conversation.")
+    found = (await connection.execute(_OPEN, scope)).all()
+    history = [PastMessage(r.author, r.kind, said(r), r.sent_at, r.unanswered) for r in found]
+    if not any(m.unanswered and m.text for m in history):
+        raise RefusedError("There is nothing to answer: the last word is yours.")
+    return Question(
+        tenant_id=tenant_id,
+        conversation_id=conversation_id,
+        turn_id=_NOBODY,
+        history=history,
+        first_reply=False,
+        customer_name=row.customer_name,
+        contact_id=row.contact_id,
+        channel_id=row.channel_id,
     )
 
 

@@ -30,6 +30,8 @@ _READ = text(
                'persona', p.persona, 'greeting', p.greeting, 'disclosure', p.disclosure,
                'facts', p.facts) end as taught,
            exists (select 1 from knowledge_sources s where s.tenant_id = t.id) as has_sources,
+           (select g.languages from knowledge_generations g
+            where g.tenant_id = t.id and g.passages > 0) as languages,
            (select jsonb_agg(jsonb_build_array(q.id, q.question, q.answer, q.alternatives)
                              order by q.created_at, q.id)
             from (select * from question_answers
@@ -65,6 +67,7 @@ class Business:
     Attributes:
         pairs: the approved Q&A that fit into every prompt.
         searches: True when there is more to know than fits: the rest is searched for.
+        languages: of what is searched, the most frequent first.
         tools: what its assistant may call.
     """
 
@@ -79,6 +82,7 @@ class Business:
     tools: Sequence[ToolDefinition]
     memory: Mapping[UUID, Sequence[tuple[str, str]]] = field(default_factory=dict, repr=False)
     summaries: Mapping[UUID, str] = field(default_factory=dict, repr=False)
+    languages: Sequence[str] = ()
 
     def situation(self, question: Question) -> Situation:
         """Return what a question's prompt is made of."""
@@ -130,10 +134,12 @@ async def read_business(connection: AsyncConnection, questions: Sequence[Questio
         version=row.number,
         pairs=pairs,
         wordings=[[str(p[1]), *map(str, p[3] or ())] for p in row.pairs or []],
-        searches=searches or row.has_sources,
+        # Where no passage stands in the index (yet), asking for one would only cost time.
+        searches=(searches or row.has_sources) and row.languages is not None,
         tools=[_tool(each) for each in (row.tools or [])[:TOOLS_MAX]],
         memory={key: facts[:_FACTS_MAX] for key, facts in memory.items()},
         summaries={UUID(str(key)): str(summary) for key, summary in row.summaries or []},
+        languages=row.languages or (),
     )
 
 

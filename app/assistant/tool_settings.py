@@ -4,6 +4,7 @@ A tool is switched on only after a try that worked with exactly this definition:
 switches it off again. Header values are written once and never shown.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -136,7 +137,13 @@ class ToolSettings:
                     raise ConflictError(f"A business has at most {TOOLS_MAX} tools.")
             else:
                 row = await _row(connection, tenant_id, wanted.id)
-                old = open_headers(self._settings.keyring(), row.id, row.headers)
+                if _origin(row.url) == _origin(wanted.url):
+                    old = open_headers(self._settings.keyring(), row.id, row.headers)
+                elif keep_headers and row.headers is not None:
+                    # Who may edit a tool may not read its secrets, by sending them elsewhere.
+                    raise RefusedError(
+                        "The tool would call another server. Give its headers again."
+                    )
             kept = {name: old[name] for name in keep_headers if name in old}
             tool = replace(wanted, headers={**kept, **wanted.headers})
             tool = definitions.checked(tool, guard, https_only=https_only)
@@ -251,6 +258,12 @@ async def _row(connection: AsyncConnection, tenant_id: UUID, tool_id: UUID) -> A
     if row is None:
         raise NotFoundError("There is no such tool.")
     return row
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Return where a URL leads to, and how: there the stored secrets go."""
+    scheme, _, rest = url.partition("://")
+    return scheme.lower(), re.split(r"[/?#]", rest, maxsplit=1)[0].lower()
 
 
 def _tenant(person: SignedIn) -> UUID:

@@ -32,6 +32,7 @@ from tenants.service import Actor
 
 NOTE_CHARS_MAX = 200
 LISTED_MAX = 50
+_NUMBER_MAX = 2**31 - 1
 
 _ONE = text(
     "select id, number, state, content, note, author_id, updated_at, published_at"
@@ -255,8 +256,10 @@ async def publish(
 
 async def version_of(connection: AsyncConnection, tenant_id: UUID, number: int) -> Version:
     """Return a published version in the tenant's scope; NotFoundError when there is none."""
-    found = await connection.execute(_NUMBERED, {"tenant_id": tenant_id, "number": number})
-    row = found.one_or_none()
+    row = None
+    if 0 < number <= _NUMBER_MAX:
+        found = await connection.execute(_NUMBERED, {"tenant_id": tenant_id, "number": number})
+        row = found.one_or_none()
     if row is None:
         raise NotFoundError("There is no such version.")
     return _version(row)

@@ -125,6 +125,7 @@ class Answer:
         output_tokens: over all calls.
         trace: how it came about, without any text of the customer; stored with the reply.
         forgotten_until: when history did not fit the prompt, the newest message left out.
+        lesson: what the answerer writes down when this answer is stored; opaque to others.
     """
 
     bubbles: Sequence[str] = field(repr=False)
@@ -137,6 +138,7 @@ class Answer:
     prompt_version: str
     trace: Mapping[str, Any] = field(default_factory=dict, repr=False)
     forgotten_until: datetime | None = None
+    lesson: Any = field(default=None, repr=False)
 
 
 class Answerer(Protocol):
@@ -150,4 +152,10 @@ class Answerer(Protocol):
 
     async def answer(self, prepared: Prepared) -> Answer:
         """Ask the model, outside any transaction; ProviderError when it cannot."""
+        ...
+
+    async def learn(
+        self, connection: AsyncConnection, tenant_id: UUID, lessons: Sequence[Any]
+    ) -> None:
+        """Write lessons of a tenant's answers down, in the transaction that stores these."""
         ...

@@ -55,6 +55,20 @@ class Stand:
             a=answer,
         )
 
+    async def reads(self, business: Business, *languages: str) -> None:
+        """Have files in some languages in the index, as far as answering sees."""
+        await self.bench.execute(
+            "insert into knowledge_sources (tenant_id, id, kind, title)"
+            " values (:t, gen_random_uuid(), 'file', 'Menu')",
+            t=business.tenant_id,
+        )
+        await self.bench.execute(
+            "insert into knowledge_generations (tenant_id, model, dims, languages, passages)"
+            " values (:t, 'none', 384, :languages, 1)",
+            t=business.tenant_id,
+            languages=list(languages),
+        )
+
     async def asked(self, business: Business, *texts: str, phone: str = "15550101") -> list[str]:
         """A customer writes; what the phone shows since."""
         shown = len(self.bench.sender.phone)

@@ -125,11 +125,7 @@ async def test_no_exception_reaches_a_customer(
         monkeypatch.setattr(stand.model, "complete", fails_later)
     else:
         monkeypatch.setattr(stand.answerer._knowledge, step, fails_later)
-        await stand.bench.execute(
-            "insert into knowledge_sources (tenant_id, id, kind, title)"
-            " values (:t, gen_random_uuid(), 'file', 'Menu')",
-            t=business.tenant_id,
-        )
+        await stand.reads(business, "en")
     await stand.bench.write(business, "15550101", question)
     await stand.bench.work_on(60, 8)
     shown = stand.bench.sender.texts()
@@ -143,11 +139,7 @@ async def test_passages_are_told_and_kept_by_their_ids(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ):
     business = await stand.business()
-    await stand.bench.execute(
-        "insert into knowledge_sources (tenant_id, id, kind, title)"
-        " values (:t, gen_random_uuid(), 'file', 'Menu')",
-        t=business.tenant_id,
-    )
+    await stand.reads(business, "en")
     found = [Known("c1", "file", "Menu › Cakes", "A carrot cake costs 38 euros.", score=0.8)]
 
     async def search(*_: object) -> list[Known]:
@@ -160,6 +152,57 @@ async def test_passages_are_told_and_kept_by_their_ids(
     assert (source.id, source.title, source.score) == ("c1", "Menu › Cakes", 0.8)
     (stored,) = await stand.bench.column("select trace::text from turn_traces")
     assert "38 euros" not in stored
+    # Its question was in the language of what is searched: nothing to translate.
+    assert len(stand.model.requests) == 1
+
+
+async def test_a_foreign_question_is_searched_for_in_the_documents_language(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+):
+    business = await stand.business()
+    await stand.reads(business, "en", "de")
+    sought: list[list[str]] = []
+
+    async def search(_: object, queries: list[str]) -> list[Known]:
+        sought.append(list(queries))
+        return [Known("c1", "file", "Delivery", "Delivery to another city costs 12 euros.")]
+
+    monkeypatch.setattr(stand.answerer._knowledge, "search", search)
+    await stand.asked(business, "¿Cuánto cuesta el envío a otra ciudad?")
+    translated = sought[0][0]
+    assert sought[0] == [translated, "¿Cuánto cuesta el envío a otra ciudad?"]
+    why = await last_turn(stand, business)
+    assert why.calls == len(stand.model.requests)
+    (calls,) = await stand.bench.column("select trace->'calls' from turn_traces")
+    assert [call.get("for") for call in calls[:2]] == ["search", None]
+    assert why.input_tokens == sum(call["input"] for call in calls)
+    # Asked again, the translation is remembered; a greeting is worth none.
+    await stand.asked(business, "¿Cuánto cuesta el envío a otra ciudad?", phone="15550103")
+    assert sought[1][0] == translated
+    await stand.asked(business, "Hola, muy buenos días", phone="15550104")
+    assert sought[2] == ["Hola, muy buenos días"]
+    schemas = [r["response_format"]["json_schema"]["name"] for r in stand.model.requests]
+    assert schemas.count("search_query") == 1
+    await stand.bench.assert_proved()
+
+
+async def test_what_nothing_answers_is_noted_once_and_used_pairs_are_counted(stand: Stand):
+    business = await stand.business()
+    await stand.learn(business, "Are dogs allowed?", "Dogs are welcome outside.")
+    for phone in ("15550101", "15550102"):
+        await stand.asked(business, "Are dogs allowed?", phone=phone)
+    assert await stand.bench.column("select used_count from question_answers") == [2]
+    lost = {"reply": "A colleague will tell you.", "action": "handover"}
+    stand.model.mode.replace("script", 0, [ScriptItem(**lost, reason_code="missing_knowledge")])
+    for phone in ("15550103", "15550104"):
+        await stand.asked(business, "Do you repair grand pianos?", phone=phone)
+    (noted,) = await stand.bench.rows("select * from unanswered_questions")
+    assert (noted.question, noted.times) == ("Do you repair grand pianos?", 2)
+    assert noted.reason == "missing_knowledge"
+    assert noted.conversation_id is not None
+    stand.model.mode.replace("script", 0, [ScriptItem(**lost, reason_code="customer_request")])
+    await stand.asked(business, "I want to talk to a person", phone="15550105")
+    assert await stand.bench.column("select times from unanswered_questions") == [2]
 
 
 async def test_what_no_longer_fits_is_summarised_behind_the_replies(stand: Stand):

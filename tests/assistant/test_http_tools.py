@@ -36,6 +36,15 @@ TOOL = ToolDefinition(
     method="GET",
     url="https://shop.example.com/orders/{{order_id}}?phone={{customer.phone}}",
 )
+
+
+def deep(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        found = {"properties": {"a": found}}
+    return found
+
+
 PERSON = {"customer.phone": "353155501", "customer.name": "Ada"}
 
 
@@ -57,6 +66,9 @@ def defined(**changes: Any) -> ToolDefinition:
         {"url": "https://[::1]/"},
         {"url": "https://2130706433/"},
         {"url": "https://shop.example.com/{{tenant.id}}"},
+        {"parameters": {"properties": {"a": {"type": "string", "pattern": "(x+)+y"}}}},
+        {"parameters": {"properties": {"a": {"$ref": "https://other.example/"}}}},
+        {"parameters": deep(300)},
         {"headers": {"Host": "other"}},
         {"headers": {"X-A": "a\nb"}},
         {"timeout_s": 60.0},

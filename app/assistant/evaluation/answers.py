@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.assistant.answering import ModelAnswerer, Work
+from app.assistant.answering import ModelAnswerer
 from app.assistant.profiles import Fact, Profile
 from app.assistant.prompt import Known
 from app.assistant.reading import Business, local_time
@@ -171,9 +171,7 @@ async def _ask(answerer: ModelAnswerer, business: Business, golden: Golden) -> J
         contact_id=_NOBODY,
         channel_id=_NOBODY,
     )
-    work = Work(
-        question, business.situation(question), answerer.tools_for(business), business.searches
-    )
+    work = answerer.work(business, question)
     try:
         model = answerer.model_of(business.profile)
         finished, _ = await answerer.work_out(work, model=model, rehearsal=True)

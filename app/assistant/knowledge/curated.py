@@ -4,7 +4,8 @@ Such an answer goes out without asking a model, so only what cannot be misread c
 is the same, up to greetings, order-free small talk and slips of one letter in a long word.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,57 +13,25 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.assistant.knowledge.terms import words
+from app.core.db.rows import as_rows
 
 _MESSAGE_CHARS_MAX = 300
 _PAIRS_MAX = 2_000
 _SLIP_LETTERS_MIN = 6
 _SLIPS_MAX = 1
-# What people put around a question; none of them changes what is asked.
-_AROUND = frozenset(
-    [
-        "hi",
-        "hello",
-        "hey",
-        "good",
-        "morning",
-        "afternoon",
-        "evening",
-        "day",
-        "there",
-        "please",
-        "thanks",
-        "thank",
-        "you",
-        "just",
-        "quick",
-        "question",
-        "hola",
-        "buenos",
-        "buenas",
-        "dias",
-        "tardes",
-        "noches",
-        "favor",
-        "gracias",
-        "por",
-        "ola",
-        "oi",
-        "bom",
-        "boa",
-        "dia",
-        "tarde",
-        "noite",
-        "obrigado",
-        "obrigada",
-        "favor",
-        "hallo",
-        "guten",
-        "tag",
-        "morgen",
-        "abend",
-        "bitte",
-        "danke",
-    ]
+# What people put around a question; none of it changes what is asked. As whole phrases: "good
+# evening" says nothing, but "open in the evening" does.
+_AROUND = re.compile(
+    r"""\b(?:
+    good\ (?:morning|afternoon|evening|day) | (?:hi|hello|hey)(?:\ there)? | please | thanks
+    | thank\ you | just\ a\ quick\ question | quick\ question
+    | buen[oa]s?\ (?:dias?|tardes|noches) | hola | por\ favor | (?:muchas\ )?gracias
+    | (?:bom|boa)\ (?:dia|tarde|noite) | ola | oi | tudo\ bem | obrigad[oa]
+    | guten\ (?:tag|morgen|abend) | hallo | bitte | danke | bonjour | merci | ciao | buongiorno
+    | grazie | selamat\ (?:pagi|siang|sore|malam) | halo | terima\ kasih | merhaba
+    | مرحبا | اهلا | السلام\ عليكم | ورحمة\ الله | وبركاته | (?:صباح|مساء)\ الخير | شكرا | من\ فضلك
+    )\b""",
+    re.VERBOSE,
 )
 _APPROVED = text(
     """
@@ -71,9 +40,18 @@ _APPROVED = text(
     order by created_at, id limit :pairs_max
     """
 )
+# In the order of their ids, so that two transactions never wait in a circle.
 _USED = text(
-    "update question_answers set used_count = used_count + 1, used_at = now()"
-    " where tenant_id = :tenant_id and id = :id"
+    """
+    with used as (
+        select q.id, r.times
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, times int)
+        join question_answers q on q.tenant_id = :tenant_id and q.id = r.id
+        order by q.id for no key update of q
+    )
+    update question_answers q set used_count = q.used_count + u.times, used_at = now()
+    from used u where q.tenant_id = :tenant_id and q.id = u.id
+    """
 )
 
 
@@ -84,6 +62,11 @@ class Curated:
     id: UUID
     question: str
     answer: str
+
+
+def without_greetings(message: str) -> list[str]:
+    """Return the folded words of a message that ask something."""
+    return _AROUND.sub(" ", " ".join(words(message))).split()
 
 
 async def find(connection: AsyncConnection, tenant_id: UUID, message: str) -> Curated | None:
@@ -102,16 +85,18 @@ async def find(connection: AsyncConnection, tenant_id: UUID, message: str) -> Cu
     return None
 
 
-async def count_use(connection: AsyncConnection, tenant_id: UUID, pair_id: UUID) -> None:
-    """Note that a pair answered a customer."""
-    await connection.execute(_USED, {"tenant_id": tenant_id, "id": pair_id})
+async def count_uses(
+    connection: AsyncConnection, tenant_id: UUID, times: Mapping[UUID, int]
+) -> None:
+    """Note how often pairs answered customers, by their ids; those gone are passed over."""
+    rows = as_rows({"id": pair_id, "times": count} for pair_id, count in times.items())
+    await connection.execute(_USED, {"tenant_id": tenant_id, "rows": rows})
 
 
 def _core(message: str) -> list[str]:
     """The words of a message without what surrounds a question."""
-    found = words(message)
-    kept = [word for word in found if word not in _AROUND]
-    return kept if len(kept) > 1 else found
+    kept = without_greetings(message)
+    return kept if len(kept) > 1 else words(message)
 
 
 def _equal(left: Sequence[str], right: Sequence[str]) -> bool:

@@ -88,7 +88,10 @@ def page_url(base: str, link: str) -> str | None:
 
 def same_site(url: str, root: str) -> bool:
     """Tell whether two addresses are of one host and port; a leading ``www.`` does not count."""
-    return _site(url) == _site(root)
+    try:
+        return _site(url) == _site(root)
+    except ValueError:  # what a page links to need not be an address
+        return False
 
 
 def _site(url: str) -> tuple[str, int | None]:

@@ -283,9 +283,9 @@ class Library:
         """Search as for a customer; nothing is answered, noted or charged."""
         tenant_id = person.business(Permission.READ_INBOX)
         state = await self._retriever.generation(tenant_id)
-        queries = await self._rewriter.queries(question, state.languages if state else [])
-        found = await self._retriever.search(tenant_id, queries, limit=_TRIED_MAX)
-        return Tried(queries, found)
+        rewritten = await self._rewriter.rewrite(question, state.languages if state else [])
+        found = await self._retriever.search(tenant_id, rewritten.queries, limit=_TRIED_MAX)
+        return Tried(rewritten.queries, found)
 
     def _checked_url(self, url: str) -> str:
         typed = url.strip()

@@ -86,7 +86,7 @@ class Retriever:
         wanted = list(dict.fromkeys(q.strip()[:QUERY_CHARS_MAX] for q in queries if q.strip()))
         wanted = wanted[:QUERIES_MAX]
         state = await self.generation(tenant_id) if wanted else None
-        if state is None:
+        if state is None or not state.passages:
             return []
         vectors = await self._vectors(state, wanted)
         async with self._database.tenant(tenant_id) as connection:

@@ -1,7 +1,9 @@
 """Questions that the knowledge had no answer to, gathered for the owner to answer once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -10,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.assistant.knowledge.languages import detect
 from app.assistant.knowledge.terms import normal
 from app.core import ids
+from app.core.db.rows import as_rows
 from app.core.errors import NotFoundError
 from app.core.text import storable
 
@@ -21,10 +24,14 @@ ANSWERABLE_MIN = 0.35
 _NOTE = text(
     """
     insert into unanswered_questions (tenant_id, id, question, normal, language, reason,
-                                      conversation_id)
-    values (:tenant_id, :id, :question, :normal, :language, :reason, :conversation_id)
+                                      conversation_id, times)
+    select :tenant_id, r.id, r.question, r.normal, r.language, r.reason, r.conversation_id, r.times
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+        id uuid, question text, normal text, language text, reason text, conversation_id uuid,
+        times int)
+    order by r.normal
     on conflict (tenant_id, normal) do update
-        set times = unanswered_questions.times + 1, last_asked_at = now(),
+        set times = unanswered_questions.times + excluded.times, last_asked_at = now(),
             conversation_id = coalesce(excluded.conversation_id,
                                        unanswered_questions.conversation_id),
             state = case unanswered_questions.state when 'answered' then 'open'
@@ -80,19 +87,35 @@ async def note(
         reason: ``missing_knowledge`` (handed over), ``weak_match`` (no passage fits well).
         conversation_id: where it was asked.
     """
-    words = normal(question)
-    if len(words) < len("hours") or not any(c.isalpha() for c in words):
-        return
-    values = {
-        "tenant_id": tenant_id,
-        "id": ids.uuid7(),
-        "question": storable(question.strip(), chars_max=QUESTION_CHARS_MAX),
-        "normal": storable(words, chars_max=QUESTION_CHARS_MAX),
-        "language": detect(question),
-        "reason": reason,
-        "conversation_id": conversation_id,
-    }
-    await connection.execute(_NOTE, values)
+    await note_all(connection, tenant_id, [(question, conversation_id)], reason=reason)
+
+
+async def note_all(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    asked: Iterable[tuple[str, UUID | None]],
+    *,
+    reason: str = "missing_knowledge",
+) -> None:
+    """Remember questions, each with the conversation it was asked in; see ``note``."""
+    rows: dict[str, dict[str, Any]] = {}
+    for question, conversation_id in asked:
+        words = storable(normal(question), chars_max=QUESTION_CHARS_MAX)
+        if len(words) < len("hours") or not any(c.isalpha() for c in words):
+            continue
+        times = rows[words]["times"] + 1 if words in rows else 1
+        rows[words] = {
+            "id": ids.uuid7(),
+            "question": storable(question.strip(), chars_max=QUESTION_CHARS_MAX),
+            "normal": words,
+            "language": detect(question),
+            "reason": reason,
+            "conversation_id": conversation_id,
+            "times": times,
+        }
+    if rows:
+        values = {"tenant_id": tenant_id, "rows": as_rows(rows.values())}
+        await connection.execute(_NOTE, values)
 
 
 async def list_open(

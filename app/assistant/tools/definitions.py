@@ -28,6 +28,7 @@ SCHEMA_CHARS_MAX = 8_000
 DESCRIPTION_CHARS_MAX = 600
 URL_CHARS_MAX = 1_000
 OWN_PLACES = ("customer.phone", "customer.name", "customer.id", "conversation.id")
+_REFUSED_KEYWORDS = frozenset({"$ref", "$dynamicRef", "$id", "pattern", "patternProperties"})
 RESERVED = frozenset({"customer", "conversation"})
 BUILT_IN = frozenset(
     {
@@ -106,10 +107,7 @@ def checked(tool: ToolDefinition, guard: OutboundGuard, *, https_only: bool) -> 
         )
     description = storable(tool.description.strip(), chars_max=DESCRIPTION_CHARS_MAX + 1)
     if not 10 <= len(description) <= DESCRIPTION_CHARS_MAX:  # noqa: PLR2004 - a sentence
-        raise RefusedError(
-            f"Say in 10 to {DESCRIPTION_CHARS_MAX} characters what the tool does and when to use"
-            " it."
-        )
+        raise RefusedError("Say what the tool does and when to use it, in 10 to 600 characters.")
     if tool.method not in METHODS:
         raise RefusedError("Choose a method from the list.")
     parameters = _check_parameters(tool.parameters)
@@ -124,7 +122,7 @@ def checked(tool: ToolDefinition, guard: OutboundGuard, *, https_only: bool) -> 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """Put values into a URL's places, percent-encoded: none can leave its place."""
-    return _PLACE.sub(lambda m: quote(_plain(values.get(m[1])), safe=""), template)
+    return _PLACE.sub(lambda m: quote(plain(values.get(m[1])), safe=""), template)
 
 
 def places(template: str) -> set[str]:
@@ -132,7 +130,8 @@ def places(template: str) -> set[str]:
     return set(_PLACE.findall(template))
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a value as a URL's place shows it, before it is encoded."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -150,29 +149,40 @@ def _check_parameters(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         jsonschema.Draft202012Validator.check_schema(whole)
     except jsonschema.SchemaError as error:
-        raise RefusedError(f"The parameters are no JSON schema: {error.message}.") from None
+        raise RefusedError(f"The parameters are no JSON schema: {error.message[:200]}.") from None
+    except RecursionError:
+        raise RefusedError("The parameters are nested too deeply.") from None
     properties = whole["properties"]
     if whole["type"] != "object" or not isinstance(properties, dict):
         raise RefusedError("The parameters are a JSON schema of an object.")
-    if _mentions_reference(whole):
-        raise RefusedError("The parameters' schema cannot refer to other schemas ($ref).")
+    if found := _refused_keyword(whole):
+        # A pattern of a stranger's can hold the whole process up; a reference leads elsewhere.
+        raise RefusedError(
+            f"The parameters' schema cannot use {found}. Use enum, maxLength or maximum instead."
+        )
     if len(properties) > PARAMETERS_MAX:
         raise RefusedError(f"Give at most {PARAMETERS_MAX} parameters.")
     for name in properties:
         if not _PARAMETER.fullmatch(name) or name in RESERVED:
             raise RefusedError(
-                f"“{name[:40]}” cannot be a parameter: use small letters, digits and underscores;"
-                " customer and conversation are filled in by Parley."
+                "Name parameters with small letters, digits and underscores. What is known of the"
+                " customer and the conversation is filled in by Parley: it can be none of them."
             )
     return whole
 
 
-def _mentions_reference(schema: Any) -> bool:
-    if isinstance(schema, dict):
-        return any(key in {"$ref", "$dynamicRef"} for key in schema) or any(
-            _mentions_reference(each) for each in schema.values()
-        )
-    return isinstance(schema, list) and any(_mentions_reference(each) for each in schema)
+def _refused_keyword(schema: Any) -> str | None:
+    """Return a keyword in the schema that is not taken; names of properties are none."""
+    waiting = [(schema, False)]
+    while waiting:
+        each, names = waiting.pop()
+        if isinstance(each, list):
+            waiting += [(one, False) for one in each]
+        elif isinstance(each, dict):
+            if not names and (found := _REFUSED_KEYWORDS.intersection(each)):
+                return min(found)
+            waiting += [(one, key == "properties" and not names) for key, one in each.items()]
+    return None
 
 
 def _check_url(

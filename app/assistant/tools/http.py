@@ -155,7 +155,7 @@ async def call(
     declared = {k: v for k, v in arguments.items() if k in tool.parameters["properties"]}
     in_url = definitions.places(tool.url)
     values = {**declared, **person}
-    if any(str(values.get(place, "")).strip(". ") == "" for place in in_url):
+    if any(definitions.plain(values.get(place)).strip(". ") == "" for place in in_url):
         # An empty place, or dots, would call another path than the owner meant.
         return Called("a value is missing", None, "")
     rest = {k: v for k, v in declared.items() if k not in in_url}
