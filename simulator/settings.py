@@ -21,6 +21,7 @@ class Settings:
     stripe_webhook_url: str | None = None
     stripe_webhook_secret: str | None = None
     base_url: str | None = None
+    warm: bool = False
 
     @property
     def public_url(self) -> str:
@@ -55,6 +56,12 @@ def parse_settings(argv: list[str]) -> Settings:
             _option("--stripe-webhook-url", "SIMULATOR_STRIPE_WEBHOOK_URL"),
             _option("--stripe-webhook-secret", "SIMULATOR_STRIPE_WEBHOOK_SECRET"),
             _option("--base-url", "SIMULATOR_BASE_URL", "WAHA_BASE_URL"),
+            click.Option(
+                ["--warm"],
+                is_flag=True,
+                envvar="SIMULATOR_WARM",
+                help="Load the embedding model in the background, once the start is over.",
+            ),
         ],
         help=(
             "The outside world for Parley over real HTTP: WAHA, an OpenAI-compatible model,"
@@ -75,4 +82,5 @@ def parse_settings(argv: list[str]) -> Settings:
         stripe_webhook_url=values["stripe_webhook_url"] or None,
         stripe_webhook_secret=values["stripe_webhook_secret"] or None,
         base_url=values["base_url"] or None,
+        warm=values["warm"],
     )

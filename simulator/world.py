@@ -5,6 +5,7 @@ from simulator.clock import ScaledClock, now_ms
 from simulator.faults import FaultPlan
 from simulator.http import Handler
 from simulator.live import LiveUpdates
+from simulator.model import minilm
 from simulator.model.modes import ModelMode
 from simulator.model.service import ModelService
 from simulator.resend import Resend
@@ -16,6 +17,7 @@ from simulator.upstash.service import Upstash
 from simulator.waha.routes import register_routes
 from simulator.waha.service import Waha
 
+_WARM_AFTER_S = 10.0
 # Prefix in the simulator, name in the call list, and whether the prefix is taken off the path.
 _PREFIXES = (
     ("/v1", "openai", False),
@@ -73,6 +75,8 @@ class World:
     def start(self) -> None:
         """Begin to live: sessions that ran before run again."""
         self.waha.lifecycle.restore()
+        if self.settings.warm:
+            minilm.warm_up(_WARM_AFTER_S)
 
     async def close(self) -> None:
         """End everything that is under way."""

@@ -6,6 +6,7 @@ closes the door rather than opens it. Addresses and e-mails become keyed hashes.
 
 import logging
 from collections.abc import Sequence
+from uuid import UUID
 
 from app.core.errors import TooManyAttemptsError
 from app.core.limits import policies
@@ -54,6 +55,14 @@ class Throttles:
     async def proof(self, tenant_id: str) -> None:
         """3 at once and 6 an hour of a tenant: each proof reads its whole journal."""
         await self._take([Check(policies.PROOF, tenant_id)])
+
+    async def trial(self, user_id: UUID) -> None:
+        """15 at once and 30 a minute of a person: a search, a tool's try, a look at a server."""
+        await self._take([Check(policies.TRIAL, str(user_id))])
+
+    async def crawl(self, tenant_id: UUID) -> None:
+        """20 at once and 60 an hour of a tenant: each is a walk over somebody's site."""
+        await self._take([Check(policies.CRAWL, str(tenant_id))])
 
     async def phone_code(self, tenant_id: str, phone: str) -> None:
         """3 in 15 min to a phone, 60 an hour of a tenant."""

@@ -16,7 +16,7 @@ AT_ONCE_MAX = 32
 
 
 class DeskRunner:
-    """Sends people's messages until cancelled. Use from one event loop.
+    """Sends people's messages until cancelled, then gives back what it has. Use from one loop.
 
     Whatever goes wrong leaves a message under its lease: when that ends it is claimed again, in
     the state in which it was left.
@@ -29,7 +29,7 @@ class DeskRunner:
         self._sweep_s = sweep_s
         self._at_once_max = at_once_max
         self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], ClaimedSend] = {}
 
     def kick(self) -> None:
         """Look for messages soon."""
@@ -52,22 +52,32 @@ class DeskRunner:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._sweep_s)
         finally:
-            for task in self._running:
-                task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        left = dict(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        try:
+            await self._delivery.release(list(left.values()))
+        except Exception as error:  # noqa: BLE001 - the leases run out
+            log.warning(
+                "people's messages were not given back", extra={"errorType": type(error).__name__}
+            )
 
     async def _claim(self) -> None:
         while (room := self._at_once_max - len(self._running)) > 0:
             claimed = await self._delivery.claim(sends_max=room)
             for each in claimed:
                 task = asyncio.create_task(self._run(each), name=f"desk.{each.send_id}")
-                self._running.add(task)
+                self._running[task] = each
                 task.add_done_callback(self._done)
             if len(claimed) < room:
                 return
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._wake.set()
 
     async def _run(self, claimed: ClaimedSend) -> None:

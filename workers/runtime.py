@@ -58,6 +58,7 @@ from workers.turns import TurnRunner
 log = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 20.0
+_BACKGROUND_STOP_S = 0.2
 _DATABASE_POOL = 16
 
 Result = TypeVar("Result")
@@ -257,6 +258,8 @@ class Runtime:
             task.cancel()
         await parts.turns.stop(self._settings.timings.stop_grace_s)
         await parts.media.stop()
+        # They give leases back; whoever cannot do it by now leaves them to run out.
+        await asyncio.wait(parts.background, timeout=_BACKGROUND_STOP_S)
         closing = [
             stop_beating(parts.database, instance=self._instance),
             parts.assistant.close(),

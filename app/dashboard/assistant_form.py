@@ -1,5 +1,6 @@
 """The assistant's forms: fields to a profile or a tool, and back."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from app.core.errors import RefusedError
 EMPTY_ROWS = 3
 """Empty facts that the form ends with; a script adds more."""
 _LINES = re.compile(r"\r?\n")
+_ROW = re.compile(r"key-[0-9]{1,4}", re.ASCII)
 
 
 def profile_of(form: Mapping[str, str]) -> Profile:
@@ -24,11 +26,7 @@ def profile_of(form: Mapping[str, str]) -> Profile:
     languages = [code for code in LANGUAGES if form.get(f"language-{code}")]
     if first in languages:
         languages = [first, *(code for code in languages if code != first)]
-    rows = sorted(
-        int(name.removeprefix("key-"))
-        for name in form
-        if name.startswith("key-") and name.removeprefix("key-").isdigit()
-    )
+    rows = sorted(int(name.removeprefix("key-")) for name in form if _ROW.fullmatch(name))
     return Profile(
         tone=next((each for each in TONES if each == tone), "warm"),
         persona=form.get("persona", ""),
@@ -111,6 +109,9 @@ def _lines(raw: str) -> list[str]:
 
 def _number(raw: str, what: str) -> float:
     try:
-        return float(raw)
+        found = float(raw)
     except ValueError:
-        raise RefusedError(f"The {what} is a number.") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise RefusedError(f"The {what} is a number.")
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Request, Response
 
 from app.core.config import Settings
+from app.core.text import storable
 from app.dashboard import flashes, locales
 from app.dashboard.services import Services
 from app.dashboard.visit import THEME_COOKIE, THEMES, ZONE_COOKIE, Visit, is_partial
@@ -97,10 +98,15 @@ class Desk:
 
 
 async def form_of(request: AnyRequest) -> dict[str, str]:
-    """Return a form's text fields, stripped except for passwords; files are left out."""
+    """Return a form's text fields, stripped except for passwords; files are left out.
+
+    What PostgreSQL cannot store is replaced, so that no service has to think of it.
+    """
     fields = await request.form()
     return {
-        name: (value if "password" in name else value.strip())[:_WORD_CHARS_MAX]
+        storable(name): storable(
+            value if "password" in name else value.strip(), chars_max=_WORD_CHARS_MAX
+        )
         for name, value in fields.items()
         if isinstance(value, str)
     }

@@ -13,11 +13,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db.engine import Database
+from app.messaging.desk.viewers import VISIBLE, Viewer, viewer
 from app.messaging.numbers import daily
 from app.messaging.numbers.daily import Day
 from app.messaging.numbers.reading import Number, NumberState, numbers_of
 from billing import proofs
 from billing.proofs import ProofRecord
+from tenants.access import Permission
+from tenants.login_sessions import SignedIn
 
 RANGES = (1, 7, 30)
 BURN_DAYS = 7
@@ -44,15 +47,17 @@ _STANDING = text(
     """
 )
 _WAITING = text(
-    """
-    select v.id, v.handover_reason, v.last_message_at, coalesce(c.name, c.push_name) as name,
-           v.address,
-           (select count(*) from (select from conversations o where o.tenant_id = :tenant_id
-               and o.state = 'open' limit :counted_max) x) as total
-    from conversations v join contacts c on c.tenant_id = v.tenant_id and c.id = v.contact_id
-    where v.tenant_id = :tenant_id and v.state = 'open'
-    order by v.last_message_at desc limit :rows_max
-    """
+    f"""
+    with open as (
+        select c.* from conversations c
+        where c.tenant_id = :tenant_id and c.state = 'open' and {VISIBLE}
+        order by c.last_message_at desc limit :counted_max
+    )
+    select o.id, o.handover_reason, o.last_message_at, coalesce(k.name, k.push_name) as name,
+           o.address, (select count(*) from open) as total
+    from open o join contacts k on k.tenant_id = o.tenant_id and k.id = o.contact_id
+    order by o.last_message_at desc limit :rows_max
+    """  # noqa: S608
 )
 
 
@@ -129,15 +134,17 @@ class Overviews:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def waiting(self, tenant_id: UUID) -> tuple[list[Waiting], int]:
-        """Return what waits for people: the newest few, and how many in all (at most 100)."""
-        async with self._database.tenant(tenant_id) as connection:
-            return await _waiting_of(connection, tenant_id)
+    async def waiting(self, person: SignedIn) -> tuple[list[Waiting], int]:
+        """Return what waits for this person: the newest few, and how many in all (at most 100)."""
+        looker = viewer(person)
+        async with self._database.tenant(looker.tenant_id) as connection:
+            return await _waiting_of(connection, looker)
 
-    async def read(self, tenant_id: UUID, days: int, *, credits_too: bool) -> Overview:
+    async def read(self, person: SignedIn, days: int, *, credits_too: bool) -> Overview:
         """Return the overview of the last ``days`` days, today included."""
+        tenant_id = person.business(Permission.READ_REPORTS)
         async with self._database.tenant(tenant_id) as connection:
-            waiting, waiting_total = await _waiting_of(connection, tenant_id)
+            waiting, waiting_total = await _waiting_of(connection, viewer(person))
             values = {"tenant_id": tenant_id, "counted_max": _COUNTED_MAX}
             standing = (await connection.execute(_STANDING, values)).one()
             numbers = await numbers_of(connection, tenant_id)
@@ -164,8 +171,8 @@ class Overviews:
         )
 
 
-async def _waiting_of(connection: AsyncConnection, tenant_id: UUID) -> tuple[list[Waiting], int]:
-    values = {"tenant_id": tenant_id, "rows_max": _WAITING_ROWS, "counted_max": _COUNTED_MAX}
+async def _waiting_of(connection: AsyncConnection, looker: Viewer) -> tuple[list[Waiting], int]:
+    values = {**looker.scope, "rows_max": _WAITING_ROWS, "counted_max": _COUNTED_MAX}
     rows = (await connection.execute(_WAITING, values)).all()
     return [_waiting(row) for row in rows], int(rows[0].total) if rows else 0
 

@@ -107,7 +107,9 @@ class CsrfMiddleware:
         raw = header(scope, HEADER)
         token = raw.decode("latin-1") if raw is not None else ""
         content_type = (header(scope, b"content-type") or b"").decode("latin-1").lower()
-        if not token and content_type.startswith(_FORMS):
+        # Files are for people who are signed in: a stranger's are not even read.
+        readable = _FORMS if session_token(scope) else _FORMS[:1]
+        if not token and content_type.startswith(readable):
             # Litestar keeps what was read in the scope: the handler reads the same form again.
             form = await Request[Any, Any, Any](scope, receive, send).form()
             token = str(form.get(FIELD, ""))

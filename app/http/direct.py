@@ -125,7 +125,8 @@ class DirectProtocol(GatheringProtocol):
 
     def _answer(self, reply: Reply) -> None:
         exchange = self._exchange
-        if exchange.response_complete or exchange.disconnected:
+        # Of requests behind each other uvicorn tells only the last that the connection is gone.
+        if exchange.response_complete or exchange.disconnected or self.transport.is_closing():
             return
         lines = [STATUS_LINE[reply.status]]
         for name, value in self.server_state.default_headers:

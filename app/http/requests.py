@@ -1,4 +1,4 @@
-"""One middleware for framework routes: request id, access line."""
+"""One middleware for framework routes: request id, access line, no NUL in what is asked."""
 
 import logging
 import time
@@ -8,6 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.config import Network
+from app.core.errors import RefusedError
 from app.core.observability.context import bind
 from app.http.client import request_id
 
@@ -40,6 +41,9 @@ class RequestContext:
             await send(message)
 
         with bind(request_id=rid):
+            if b"%00" in scope.get("query_string", b""):
+                # No text of ours holds it, and PostgreSQL takes none that does.
+                raise RefusedError("This address has a character that cannot be read.")
             await self._app(scope, receive, send_with_id)
             log.debug(
                 "request",

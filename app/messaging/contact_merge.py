@@ -18,7 +18,8 @@ _LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(:tenant))")
 _PAIRS = text(
     """
     select g.id as gone_id, k.id as kept_id, g.state in ('open', 'snoozed') as people_own,
-           g.handover_reason, g.human_until
+           g.handover_reason, g.handover_summary, g.human_until, g.snoozed_until, g.assignee_id,
+           g.handed_over_at, g.notify_at, g.state
     from conversations g join conversations k
       on k.tenant_id = g.tenant_id and k.channel_id = g.channel_id
     where g.tenant_id = :tenant and g.contact_id = :gone and k.contact_id = :kept
@@ -47,13 +48,34 @@ _MOVE_MESSAGES = text(
 )
 _KEEP_OWNER = text(
     """
-    update conversations set state = 'open', handover_reason = :reason, human_until = :until
+    update conversations
+    set state = :state, handover_reason = :reason, handover_summary = :summary,
+        human_until = :until, snoozed_until = :snoozed_until, assignee_id = :assignee_id,
+        handed_over_at = :handed_over_at, notify_at = :notify_at
     where tenant_id = :tenant and id = :kept_id and state = 'pending'
     """
 )
+# What the team wrote beside the one stands beside the other.
+_MOVE_WORDS = (
+    text(
+        """
+        update conversation_notes set conversation_id = :kept_id
+        where tenant_id = :tenant and conversation_id = :gone_id
+        """
+    ),
+    text(
+        """
+        insert into conversation_labels (tenant_id, conversation_id, label_id)
+        select tenant_id, :kept_id, label_id from conversation_labels
+        where tenant_id = :tenant and conversation_id = :gone_id on conflict do nothing
+        """
+    ),
+)
 _RESOLVE = text(
     """
-    update conversations set state = 'resolved', resolved_at = now()
+    update conversations
+    set state = 'resolved', resolved_at = now(), human_until = null, snoozed_until = null,
+        paused_until = null, notify_at = null
     where tenant_id = :tenant and id = :gone_id
     """
 )
@@ -69,7 +91,8 @@ _KEEP_WISHES = text(
         opted_out_at = coalesce(k.opted_out_at, g.opted_out_at),
         name = coalesce(k.name, g.name), push_name = coalesce(k.push_name, g.push_name),
         notes = nullif(concat_ws(E'\n', k.notes, g.notes), ''),
-        imported_at = coalesce(k.imported_at, g.imported_at)
+        imported_at = coalesce(k.imported_at, g.imported_at),
+        campaign_id = coalesce(k.campaign_id, g.campaign_id)
     from contacts g
     where k.tenant_id = :tenant and k.id = :kept and g.tenant_id = :tenant and g.id = :gone
     """
@@ -116,14 +139,22 @@ async def merge(
         threads = {"tenant": tenant_id, "kept_id": pair.kept_id, "gone_id": pair.gone_id}
         await connection.execute(_SUPERSEDE, {"tenant": tenant_id, "gone_id": pair.gone_id})
         await connection.execute(_MOVE_MESSAGES, threads)
+        for statement in _MOVE_WORDS:
+            await connection.execute(statement, threads)
         if pair.people_own:
             await connection.execute(
                 _KEEP_OWNER,
                 {
                     "tenant": tenant_id,
                     "kept_id": pair.kept_id,
+                    "state": pair.state,
                     "reason": pair.handover_reason,
+                    "summary": pair.handover_summary,
                     "until": pair.human_until,
+                    "snoozed_until": pair.snoozed_until,
+                    "assignee_id": pair.assignee_id,
+                    "handed_over_at": pair.handed_over_at,
+                    "notify_at": pair.notify_at,
                 },
             )
         await connection.execute(_RESOLVE, {"tenant": tenant_id, "gone_id": pair.gone_id})

@@ -11,10 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.port import ContentKind
+from app.core.config import Settings
 from app.core.db.rows import as_rows
+from app.messaging.conversations import Thread
 from app.messaging.ingest.items import Item
 from app.messaging.opt_words import opting_of
-from app.messaging.states import Notice
+from app.messaging.states import Disposition, Notice
+from app.messaging.turns.ending import withdraw
+from app.messaging.turns.opening import tell_dispatcher
 
 _OPT = text(
     """
@@ -58,3 +62,34 @@ async def note_wishes(
     for changed in await connection.execute(_OPT, {"rows": rows}):
         item, meaning = last[changed.tenant_id, changed.id]
         item.opting = meaning
+
+
+async def take_back_replies(
+    connection: AsyncConnection,
+    settings: Settings,
+    items: Sequence[Item],
+    threads: Mapping[int, Thread],
+) -> None:
+    """Have nothing sent any more to who has just left, but that it was understood.
+
+    A turn that has not come to its reply sees the wish by itself; here is the reply that waits
+    already. The conversations are locked, and so are their live turns.
+
+    Args:
+        connection: an open transaction that will lock no turn of another tenant any more.
+        settings: of the process.
+        items: messages that let their customers leave (``note_wishes``), of one tenant.
+        threads: each item's conversation by the item's identity.
+    """
+    taken = [
+        await withdraw(
+            connection,
+            settings,
+            item.tenant_id,
+            threads[id(item)].id,
+            disposition=Disposition.OPTED_OUT,
+        )
+        for item in items
+    ]
+    if any(taken):
+        await tell_dispatcher(connection)

@@ -53,9 +53,7 @@ INDEXES = {
         " where state <> 'resolved' and (human_until is not null or snoozed_until is not null"
         " or paused_until is not null)"
     ),
-    "ix_conversations_notify": (
-        "conversations (tenant_id, notify_at) where notify_at is not null"
-    ),
+    "ix_conversations_notify": ("conversations (tenant_id, notify_at) where notify_at is not null"),
     "ix_conversations_assignee": (
         "conversations (tenant_id, assignee_id, state, last_message_at)"
         " where assignee_id is not null"

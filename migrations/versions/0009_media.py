@@ -59,10 +59,14 @@ create table media_garbage (
 )
 """
 INDEXES = (
-    "create unique index uq_message_media_message on message_media (tenant_id, message_id)"
-    " where message_id is not null",
-    "create index ix_message_media_due on message_media (due_at)"
-    " where state in ('wanted', 'stored')",
+    (
+        "create unique index uq_message_media_message on message_media (tenant_id, message_id)"
+        " where message_id is not null"
+    ),
+    (
+        "create index ix_message_media_due on message_media (due_at)"
+        " where state in ('wanted', 'stored')"
+    ),
     "create index ix_message_media_loose on message_media (created_at) where message_id is null",
     "create index ix_media_garbage_created_at on media_garbage (created_at)",
 )

@@ -6,9 +6,11 @@ used. Texts of a batch lie end to end and attend each to itself: nothing is padd
 """
 
 import importlib.util
+import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -38,6 +40,7 @@ _NAMES = {
     "narrow": "output.dense",
     "norm": "output.LayerNorm",
 }
+log = logging.getLogger("simulator.model")
 _loading = threading.Lock()
 # The linear algebra runs outside Python's lock: two callers, two cores.
 _at_once = threading.Semaphore(2)
@@ -180,6 +183,23 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
 @cache
 def _loaded() -> MiniLM:
     return MiniLM()
+
+
+def warm_up(after_s: float) -> None:
+    """Load the model after a while in a thread that nothing waits for, so that no caller does.
+
+    Whoever starts a stack needs its processors first, and then for the first replies.
+    """
+
+    def load() -> None:
+        time.sleep(after_s)
+        try:
+            with _loading:
+                _loaded()
+        except (ImportError, MissingModelError, OSError) as error:
+            log.warning("the embedding model is not loaded: %s", error)
+
+    threading.Thread(target=load, name="warm-up", daemon=True).start()
 
 
 def embed(texts: Sequence[str]) -> tuple[list[list[float]], int]:

@@ -252,6 +252,17 @@ def test_session_status(waha: WahaSession, status: str) -> None:
     assert (told.status, told.own_address) == (status, None)
 
 
+def test_a_session_status_orders_itself_by_a_time_that_can_be(waha: WahaSession) -> None:
+    body = waha.session_status("WORKING")
+    now_ms = int(NOW.timestamp() * 1000)
+    for at_ms in (now_ms - 5, now_ms):
+        body["payload"]["statuses"] = [{"status": "WORKING", "timestamp": at_ms}]
+        assert event_of(body) == SessionEvent("WORKING", None, at_ms)
+    for odd in (*ODD_TIMES, now_ms + 3_600_000, 2**64):
+        body["payload"]["statuses"] = [{"status": "WORKING", "timestamp": odd}]
+        assert event_of(body) == SessionEvent("WORKING", None, None)
+
+
 def test_presence(waha: WahaSession) -> None:
     for state in ("typing", "recording"):
         assert event_of(waha.presence(state)) == PresenceEvent(CUSTOMER, True)

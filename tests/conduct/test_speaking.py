@@ -107,6 +107,19 @@ async def test_stop_while_the_model_thinks(bench: Bench):
     assert await bench.balance(desk.shop) == (100, 0, 0)
 
 
+async def test_stop_takes_back_a_reply_that_waits_to_be_sent(bench: Bench):
+    desk = await open_desk(bench)
+    await desk.writes("Tell me everything")
+    bench.sender.script = [waha_refuses(422)]
+    await desk.settle()
+    assert await bench.part_states(desk.shop) == ["queued"]
+    await desk.writes("stop")
+    said = await desk.settle()
+    assert said == ["You will not get automatic replies any more. Send START to come back."]
+    assert set((await bench.dispositions(desk.shop)).values()) == {"opted_out"}
+    assert await bench.balance(desk.shop) == (100, 0, 0)
+
+
 async def test_stop_to_people_is_noted_without_a_word(bench: Bench):
     desk = await open_desk(bench)
     await desk.writes("Hello?")

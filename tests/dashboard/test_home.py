@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.core.ids import uuid7
 from tests.dashboard.browsing import Browsing
 from tests.dashboard.test_console import statements
 from tests.isolation.callers import Callers
@@ -54,6 +55,31 @@ async def test_home_shows_what_needs_somebody(world: World, owner: Browsing, cal
     assert "without an answer" in home
     await world.run(down, tenant_id, None, "unknown")
     await world.run("update conversations set state = 'pending', handover_reason = null")
+
+
+async def test_agents_do_not_see_who_waits_for_a_colleague(world: World, agent: Browsing):
+    shop = await world.one(
+        "select tenant_id, user_id from memberships m join users u on u.id = m.user_id"
+        " where u.email = 'other-agent@example.org'"
+    )
+    channel = await world.one("select id from channels where tenant_id = $1", shop["tenant_id"])
+    contact, conversation = uuid7(), uuid7()
+    await world.run(
+        "insert into contacts (tenant_id, id, name) values ($1, $2, 'Grete Waits')",
+        shop["tenant_id"], contact,
+    )  # fmt: skip
+    await world.run(
+        "insert into conversations (tenant_id, id, channel_id, contact_id, address, state)"
+        " values ($1, $2, $3, $4, '4915155501234@c.us', 'open')",
+        shop["tenant_id"], conversation, channel["id"], contact,
+    )  # fmt: skip
+    assign = "update conversations set assignee_id = $2 where id = $1"
+    assert "Grete Waits" in (await agent.get("/home")).text
+    await world.run(assign, conversation, uuid7())
+    assert "Grete Waits" not in (await agent.get("/home")).text
+    await world.run(assign, conversation, shop["user_id"])
+    assert "Grete Waits" in (await agent.get("/home")).text
+    await world.run("delete from conversations where id = $1", conversation)
 
 
 async def test_agents_see_who_waits_and_no_money(agent: Browsing):

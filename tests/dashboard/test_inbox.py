@@ -12,7 +12,11 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from app.llm.openai import OpenAIModel
+from app.llm.port import ChatAnswer, ChatRequest
+from simulator.model.modes import ScriptItem
 from tenants.access import Role
+from tests.assistant.desk import SimulatedModel
 from tests.dashboard.browsing import Browsing
 from tests.isolation.callers import open_session
 from tests.worlds import Api, Shop, World
@@ -166,6 +170,44 @@ async def test_notes_labels_and_canned_replies(desk: Desk):
     reply = await desk.world.one("select id from canned_replies where shortcut = 'late'")
     await desk.owner.send(page, f"{page}/{reply['id']}/remove")
     assert "/late" not in (await desk.owner.get(page)).text
+
+
+async def test_a_reply_is_suggested_and_never_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    here = f"/inbox/{desk.conversation}"
+    model = SimulatedModel("script", [ScriptItem(reply="Yes, two are left.")])
+
+    async def complete(_: OpenAIModel, request: ChatRequest) -> ChatAnswer:
+        return await model.complete(request)
+
+    monkeypatch.setattr(OpenAIModel, "complete", complete)
+    nothing = await desk.owner.send(here, f"{here}/suggestion")
+    assert (nothing.status_code, "the last word is yours" in nothing.text) == (400, True)
+    assert model.requests == []
+    waha = desk.shop.waha()
+    await desk.api.accept(desk.shop, waha.message("Any baguettes left?"))
+    await desk.world.drain()
+    before = await desk.world.snapshot()
+    for person in (desk.owner, desk.agent):
+        token = await person.token(here)
+        asked = await person.http.post(
+            f"{here}/suggestion", data={"csrf_token": token}, headers=PARTIAL
+        )
+        assert (asked.status_code, asked.text) == (200, "Yes, two are left.")
+    assert "Any baguettes left?" in str(model.requests[0]["messages"])
+    page = await desk.agent.send(here, f"{here}/suggestion")
+    assert ">Yes, two are left.</textarea>" in page.text
+    after = await desk.world.snapshot()
+    kept = ("messages", "sends", "send_parts", "turns", "credit_holds", "conversations")
+    assert [name for name in kept if after[name] != before[name]] == []
+    model.mode.replace("script", 0, [ScriptItem(reply="", action="handover")])
+    unknown = await desk.agent.send(here, f"{here}/suggestion")
+    assert (unknown.status_code, "knows no answer" in unknown.text) == (400, True)
+    owner = await desk.user("owner")
+    await desk.owner.send(here, f"{here}/assign", assignee=str(owner))
+    token = await desk.agent.token("/inbox/replies")
+    hidden = await desk.agent.http.post(f"{here}/suggestion", data={"csrf_token": token})
+    assert hidden.status_code == 404
+    assert (await desk.owner.send(here, f"{here}/assign", assignee="")).status_code == 303
 
 
 async def test_a_new_message_is_told_and_a_dropped_stream_resumes(desk: Desk):

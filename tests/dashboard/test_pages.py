@@ -6,7 +6,12 @@ from uuid import uuid4
 import pytest
 
 from app.core.mail.outbox import Outbox
+from billing import proofs
+from billing.ledger import service
+from billing.ledger.schemas import Balance
+from billing.verify import Finding, Proof
 from tests.dashboard.browsing import Browsing
+from tests.isolation.callers import Callers
 from tests.worlds import World
 
 pytestmark = pytest.mark.anyio
@@ -160,21 +165,25 @@ async def test_the_audit_trail(owner: Browsing):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "findings", "words"),
+    ("found", "words"),
     [
-        ("proved", "[]", "recomputed from 12 ledger entries"),
-        ("broken", '[{"rule": "journal"}]', "found a difference"),
+        ((), "recomputed from 12 ledger entries"),
+        ((("journal", "7 is not 8"),), "found a difference"),
     ],
 )
 async def test_home_tells_the_last_proof_of_the_credits(
-    world: World, owner: Browsing, outcome: str, findings: str, words: str
+    world: World, owner: Browsing, callers: Callers, found: tuple[tuple[str, str], ...], words: str
 ):
-    await world.run("delete from ledger_proofs")
-    await world.run(
-        "insert into ledger_proofs (tenant_id, night, outcome, figures, findings)"
-        f" select id, current_date, '{outcome}', '{{\"entries\": 12}}', '{findings}' from tenants"
-    )
+    tenant_id = callers.victim.tenant_id
+    findings = tuple(Finding(tenant_id, 1, rule, "journal", "1", detail) for rule, detail in found)
+    proof = Proof(tenant_id, Balance(tenant_id=tenant_id), 12, 1, 0, 0, "ab12", findings)
+    await world.run("delete from ledger_proofs where tenant_id = $1", tenant_id)
+    async with world.db.system() as connection:
+        await proofs.keep(connection, proof)
     home = await owner.get("/home")
+    async with world.db.system() as connection:
+        await service.freeze(connection, tenant_id, None)
+    await world.run("delete from ledger_proofs where tenant_id = $1", tenant_id)
     assert words in home.text
 
 

@@ -58,23 +58,24 @@ async def test_an_export_is_prepared_and_downloaded_by_a_link(
     assert "every 2s" not in page
     path = re.findall(r"/settings/data/exports/[0-9a-f-]{36}", page)[0]
     link = (await owner.get(path)).headers["location"]
-    # Whoever has the link may have it: a server that fetches the file signs in nowhere.
-    file = await stranger.get(link)
+    # The link alone opens nothing: it stays behind in histories and logs.
+    assert (await stranger.get(link)).headers["location"].startswith("/login?next=")
+    file = await owner.get(link)
     assert file.status_code == 200
     assert MARK in gzip.decompress(file.content).decode()
     actions = await world.column("select action from audit_log where action like 'business.e%'")
     assert {"business.export", "business.export_download"} <= set(actions)
     changed = link[:-1] + ("0" if link[-1] != "0" else "1")
-    assert (await stranger.get(changed)).status_code == 404
+    assert (await owner.get(changed)).status_code == 404
 
 
 async def test_a_link_runs_out(
-    world: World, stranger: Browsing, monkeypatch: pytest.MonkeyPatch, callers: Callers
+    world: World, owner: Browsing, monkeypatch: pytest.MonkeyPatch, callers: Callers
 ):
     monkeypatch.setattr(download_links, "LIFETIME_S", -1)
     tenant_id: UUID = callers.victim.tenant_id
     token = download_links.sign(world.settings.secret_keys, "business_export", tenant_id, uuid4())
-    answer = await stranger.get(f"/exports/{token}")
+    answer = await owner.get(f"/exports/{token}")
     assert answer.status_code == 404
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from threading import Event
 from typing import Any
 
 import pytest
 
 from app.core.errors import UnavailableError
+from app.http.direct import DirectProtocol
 from app.messaging.ingest.group_commit import GroupCommit
 from app.messaging.ingest.routes import WebhookDoor
 from tests.edge.wire import ANSWER_S, Wire, chunked, exchange, request
@@ -110,6 +112,39 @@ async def test_who_hangs_up_loses_nothing_and_disturbs_nobody(
 
     await eventually(stored, "the event of who hung up")
     assert (await api.deliver(shop, shop.waha().message())).status_code == 200
+
+
+async def test_who_is_cut_off_behind_two_requests_disturbs_nobody(
+    api: Api, shop: Shop, usual: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came, gone, gate = Event(), Event(), Event()  # the API has a loop of its own
+    flush, lost = GroupCommit._flush, DirectProtocol.connection_lost
+    ends: list[BaseException | None] = []
+
+    async def held(*arguments: Any) -> None:
+        came.set()
+        await asyncio.to_thread(gate.wait, ANSWER_S)
+        try:
+            await flush(*arguments)
+        except BaseException as error:
+            ends.append(error)
+            raise
+        ends.append(None)
+
+    def told(*arguments: Any) -> None:
+        lost(*arguments)
+        gone.set()
+
+    monkeypatch.setattr(GroupCommit, "_flush", held)
+    monkeypatch.setattr(DirectProtocol, "connection_lost", told)
+    probe = request("/healthz", [("Host", "x")], method="GET")
+    async with Wire.open(api.port) as wire:
+        wire.writer.write(event(shop) + probe + b"no request\r\n\r\n")
+        assert await asyncio.to_thread(came.wait, ANSWER_S)
+        assert await asyncio.to_thread(gone.wait, ANSWER_S)
+        gate.set()
+        assert (await api.deliver(shop, shop.waha().message())).status_code == 200
+    assert ends == [None, None], "others of the batch were answered too, and the bell was rung"
 
 
 async def test_what_is_not_durable_is_refused_here_too(

@@ -148,6 +148,29 @@ async def test_people_who_own_one_own_the_joined_one(world: World, api: Api, sho
     assert (await world.outcomes(shop))[-1] == "human_owned"
 
 
+async def test_who_waited_for_people_is_still_written_about(
+    world: World, api: Api, shop: Shop
+) -> None:
+    await two_strangers(world, api, shop)
+    older, newer = [c["id"] for c in await world.conversations(shop)]
+    await world.run(
+        "update conversations set state = 'open', handover_reason = 'customer_request',"
+        " handed_over_at = now(), notify_at = now() where id = $1",
+        newer,
+    )
+    await world.run(
+        "insert into conversation_notes (tenant_id, id, conversation_id, user_id, body)"
+        " values ($1, $2, $2, $2, 'Prefers mornings')",
+        shop.tenant_id,
+        newer,
+    )
+    await api.accept(shop, shop.waha("GOWS").message("both", chat=CUSTOMER, alternate=CUSTOMER_LID))
+    await world.drain()
+    due = await world.all("select id, state from conversations where notify_at is not null")
+    assert [(row["id"], row["state"]) for row in due] == [(older, "open")]
+    assert await world.column("select conversation_id from conversation_notes") == [older]
+
+
 @pytest.mark.parametrize("wish", ["blocked", "opted_out"])
 @pytest.mark.parametrize("made_under", [CUSTOMER, CUSTOMER_LID])
 async def test_a_wish_holds_for_the_person_not_the_address(

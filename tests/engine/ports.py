@@ -72,6 +72,9 @@ class ScriptedAnswerer:
         fault_point("model.after_answer")
         return answer
 
+    async def learn(self, *_: object) -> None:
+        raise AssertionError("nothing is learnt here")
+
     @staticmethod
     def texts(question: Question) -> list[str]:
         return [m.text for m in question.history if m.unanswered]

@@ -101,6 +101,7 @@ class SteppedAnswerer:
         self._answerer = answerer
         self._gate = gate
         self.prepare = answerer.prepare
+        self.learn = answerer.learn
 
     async def answer(self, prepared: Prepared) -> Answer:
         await self._gate.stop("model")

@@ -1,5 +1,6 @@
 """What people write in the inbox: sent once, in order, whatever fails, and free of charge."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from tenants.access import Role
 from tenants.login_sessions import SignedIn
 from tests.engine.bench import Bench, Business, SilentBell
 from tests.engine.ports import ProcessGone, waha_refuses
+from workers.desk import DeskRunner
 
 pytestmark = pytest.mark.anyio
 PHONE = "15550101"
@@ -148,6 +150,26 @@ async def test_a_worker_that_dies_in_the_call_sends_nothing_twice(counter: Count
     assert bench.sender.texts() == []
     await counter.work_on(step_s=100, steps=2)
     assert bench.sender.texts() == ["still once"]
+
+
+async def test_a_worker_that_stops_gives_back_what_it_has(counter: Counter):
+    bench = counter.bench
+    await counter.say("at once")
+    runner = DeskRunner(DeskDelivery(bench.engine()), sweep_s=60)
+    in_call = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        in_call.set()
+        await asyncio.Event().wait()
+
+    told, bench.sender.send_text = bench.sender.send_text, hang  # type: ignore[method-assign]
+    running = asyncio.create_task(runner.run_for_ever())
+    await asyncio.wait_for(in_call.wait(), 10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    bench.sender.send_text = told  # type: ignore[method-assign]
+    await counter.work()
+    assert bench.sender.texts() == ["at once"]
 
 
 async def test_what_could_not_leave_for_an_hour_does_not_leave(counter: Counter):

@@ -94,10 +94,9 @@ async def test_old_and_new_lease_of_one_turn_in_one_batch_are_told_apart(bench: 
         assert isinstance(lost, LeaseLostError)
         return kept
 
-    assert (await together(lambda turn: hold(engine, turn))).model == MODEL
-    (part,) = await together(
-        lambda turn: queue_reply(engine, turn, priced_as=MODEL, answer=says("hello"))
-    )
+    prepared = await together(lambda turn: hold(engine, turn))
+    assert prepared.model == MODEL
+    (part,) = await together(lambda turn: queue_reply(engine, turn, prepared, says("hello")))
     attempt = await together(lambda turn: record_attempt(engine, turn, part, idempotent=False))
     assert attempt == 1
     assert await bench.column("select attempts from send_parts") == [1]

@@ -19,6 +19,7 @@ STATEMENT = re.compile(r"^\s*(?:select|insert|update|delete|with)\b", re.IGNOREC
 UNSCOPED = {
     "app/core/mail/delivery.py": "the outbox's work list, by the mail's own id",
     "app/messaging/address_book/importing.py": "housekeeping over all tenants",
+    "app/messaging/media/sweeping.py": "housekeeping over all tenants: uploads nobody sent",
     "app/messaging/reconcile.py": "all numbers are compared after the door was closed",
     "billing/approvals.py": "an admin's list over all businesses",
     "billing/platform.py": "all wallets together, for platform admins",
@@ -35,15 +36,43 @@ def tenant_tables() -> set[str]:
     return {name for name, table in metadata.tables.items() if "tenant_id" in table.columns}
 
 
+def written_names(tree: ast.Module) -> dict[str, str]:
+    """A module's own texts by name: what an f-string of the same file puts in."""
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def composed(text: ast.JoinedStr, names: dict[str, str]) -> str:
+    """An f-string's text; what cannot be known from its file alone reads as a question mark."""
+    parts = []
+    for part in text.values:
+        if isinstance(part, ast.Constant):
+            parts.append(str(part.value))
+        elif isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name):
+            parts.append(names.get(part.value.id, " ? "))
+        else:
+            parts.append(" ? ")
+    return "".join(parts)
+
+
 def statements(path: Path) -> list[tuple[int, str]]:
     """The SQL texts of a file; the parts of a composed one joined."""
+    tree = ast.parse(path.read_text())
+    names = written_names(tree)
     found: list[tuple[int, str]] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    parts: set[ast.AST] = set()
+    for node in ast.walk(tree):  # breadth first: a whole comes before its parts
         if isinstance(node, ast.JoinedStr):
-            text = "".join(
-                str(part.value) if isinstance(part, ast.Constant) else " ? " for part in node.values
-            )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            parts.update(node.values)
+            text = composed(node, names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in parts:
             text = node.value
         else:
             continue
@@ -83,9 +112,17 @@ def test_every_query_of_a_tenants_table_names_the_tenant():
 def test_the_lint_sees_a_query_that_forgot(tmp_path: Path):
     bad = ROOT / "tenants" / "service.py"
     assert unscoped(bad, tenant_tables()) == []
-    text = 'A = "select * from messages where id = :id"\nB = f"delete from {x} where a"\n'
     file = tmp_path / "x.py"
-    file.write_text(text)
-    sql = [text for _, text in statements(file)]
-    assert sql[0].startswith("select")
-    assert set(SQL.findall(sql[0])) & tenant_tables() == {"messages"}
+    file.write_text(
+        'ONE = "id = :id"\nOURS = "tenant_id = :tenant_id"\n'
+        'A = "select * from messages where id = :id"\n'
+        'B = f"delete from messages where {ONE}"\n'
+        'C = f"delete from messages where {OURS} and {ONE}"\n'
+        'D = f"delete from messages where {elsewhere}"\n'
+    )
+    forgot = [
+        (line, set(SQL.findall(text)) & tenant_tables())
+        for line, text in statements(file)
+        if "tenant" not in text
+    ]
+    assert forgot == [(line, {"messages"}) for line in (3, 4, 6)]

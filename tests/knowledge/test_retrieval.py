@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from app.assistant.knowledge import pairs, sources, unanswered
+from app.assistant.knowledge.curated import without_greetings
 from app.assistant.knowledge.indexing import Indexer
 from app.assistant.knowledge.pairs import Draft
 from app.assistant.knowledge.retrieval import Retriever
+from app.assistant.knowledge.rewriting import target_language
 from app.assistant.knowledge.searching import candidates, generation
 from app.core.errors import NotFoundError, RefusedError
 from tests.knowledge.conftest import WordCounts, read_all
@@ -171,3 +173,13 @@ async def test_unanswered_questions_are_counted_once(world: World, shop: Shop):
 def test_pairs_have_bounds(draft: Draft):
     with pytest.raises(RefusedError):
         draft.checked()
+
+
+def test_greetings_are_no_questions_and_times_of_day_are_no_greetings():
+    asked = "Good morning! Are you open in the evening?"
+    assert without_greetings(asked) == ["are", "you", "open", "in", "the", "evening"]
+    for greeting in ("Hola, muy buenos días", "السلام عليكم ورحمة الله وبركاته", "你好", "BR-1040"):
+        assert target_language(greeting, ["en"]) is None, greeting
+    for question in ("¿Cuánto cuesta el envío?", "明日は何時に開きますか", "ما هي ساعات العمل"):
+        assert target_language(question, ["en"]) == "en", question
+    assert target_language("When are you open?", ["en"]) is None

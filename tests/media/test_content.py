@@ -56,6 +56,7 @@ def zipped(*names: str) -> bytes:
         (zipped("AndroidManifest.xml", "classes.dex"), None, None),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/msword", None),
         (b"PK\x03\x04 broken", None, None),
+        (zipped(*map(str, range(5_001))), None, None),
         (b"\0\1\2\3", None, None),
         (b"abc\0def", "text/plain", None),
         (b"\xff\xfe\xfa" * 9, None, None),

@@ -1,11 +1,13 @@
 """Files of messages: fetched at once, kept, read, and what the turn makes of them."""
 
+from uuid import UUID
+
 import pytest
 
 from app.core.errors import ProviderError
 from app.core.outbound import OutboundRefused
 from app.core.ports import Reading
-from app.messaging.media import words, work
+from app.messaging.media import fetching, words, work
 from tests.media import samples
 from tests.media.scripted import PHONE, FileDesk, gone
 
@@ -180,6 +182,41 @@ async def test_a_worker_that_died_is_followed_by_another(desk: FileDesk) -> None
     await desk.bench.age(work.LEASE_S + 1)
     await desk.work()
     assert (await desk.row(business)).state == "ready"
+
+
+async def test_a_worker_that_froze_leaves_the_file_of_its_follower(desk: FileDesk) -> None:
+    business = await desk.bench.business()
+    await desk.send(business, "audio/ogg", samples.ogg(), samples.ogg())
+    (frozen,) = await work.claim(desk.bench.database.db, files_max=8)
+    await desk.bench.execute("update message_media set due_at = now()")
+    assert await desk.work() == 1
+    await fetching.process(desk.tools, frozen)
+    row = await desk.row(business)
+    assert row.state == "ready"
+    assert await desk.bench.store.exists(business.tenant_id, row.id)
+
+
+async def test_a_file_that_cannot_be_deleted_keeps_no_other(
+    desk: FileDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    business = await desk.bench.business()
+    await desk.send(business, "audio/ogg", samples.ogg())
+    await desk.send(business, "audio/ogg", samples.ogg())
+    await desk.work()
+    stuck, other = [row.id for row in await desk.rows(business)]
+    await desk.bench.execute("delete from message_media")
+    delete = desk.bench.store.delete
+
+    async def fails(tenant_id: UUID, media_id: UUID) -> None:
+        if media_id == stuck:
+            raise PermissionError
+        await delete(tenant_id, media_id)
+
+    monkeypatch.setattr(desk.bench.store, "delete", fails)
+    with pytest.raises(PermissionError):
+        await desk.sweep()
+    assert await desk.bench.column("select id from media_garbage") == [stuck]
+    assert not await desk.bench.store.exists(business.tenant_id, other)
 
 
 async def test_reading_has_limits(desk: FileDesk) -> None:

@@ -12,7 +12,8 @@ from app.core.mail.outbox import Outbox
 from app.messaging.numbers import daily
 from app.messaging.numbers.campaigns import Campaigns
 from app.messaging.numbers.keeping import watch_numbers
-from app.messaging.numbers.reading import NumberState
+from app.messaging.numbers.reading import Number, NumberState
+from app.messaging.numbers.tending import Tended, Tending
 from tenants.access import Role
 from tenants.login_sessions import StepUpNeededError
 from tests.numbers.conftest import DEVICE, PHONE, Counter, person_of
@@ -174,3 +175,21 @@ def test_percentiles_are_read_between_the_edges():
     day = daily.Day(date(2026, 11, 23), 2, 1, 0, {"paused": 1}, tuple(counts), 5)
     summed = daily.added_up([day, replace(day, reply_counts=())], day.day)
     assert (summed.received, summed.silent_total, sum(summed.reply_counts)) == (4, 2, 20)
+
+
+async def test_a_number_that_breaks_the_keeper_keeps_no_other(
+    counter: Counter, shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    broken, other = await counter.connect(shop), await counter.connect(shop)
+    settle = Tending.settle
+
+    async def breaks(tending: Tending, number: Number) -> Tended:
+        if number.id == broken:
+            raise ValueError
+        return await settle(tending, number)
+
+    monkeypatch.setattr(Tending, "settle", breaks)
+    await counter.world.run("update channels set seen_at = null")
+    await counter.tend()
+    assert (await counter.of(shop, other)).seen_at is not None
+    assert (await counter.of(shop, broken)).seen_at is None

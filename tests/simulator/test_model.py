@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import openai
@@ -158,11 +158,11 @@ def test_the_product_embeds_in_order_and_translates(sim: Sim) -> None:
     settings = Settings(openai_api_key="k", openai_base_url=f"{sim.url}/v1")
     texts = [f"item {n}" for n in range(70)]
 
-    async def embed() -> tuple[list[list[float]], list[str]]:
+    async def embed() -> tuple[list[list[float]], Sequence[str]]:
         embedder, model = OpenAIEmbedder(settings), OpenAIModel(settings)
         try:
-            queries = await Rewriter(model, settings).queries("¿Cuánto cuesta el envío?", ["en"])
-            return await embedder.embed(texts), queries
+            rewritten = await Rewriter(model, settings).rewrite("¿Cuánto cuesta el envío?", ["en"])
+            return await embedder.embed(texts), rewritten.queries
         finally:
             await embedder.close()
             await model.close()

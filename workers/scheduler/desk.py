@@ -1,9 +1,10 @@
-"""Periodic work of the desk: what ends by time, letters to people, proof that waits."""
+"""Periodic work of the desk: what ends by time, letters to people, proof and news that wait."""
 
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core import live
 from app.core.config import Settings
 from app.core.mail.outbox import Outbox
 from app.messaging.handover_letters import HandoverLetters
@@ -21,4 +22,5 @@ def work(settings: Settings) -> list[tuple[str, float, Work]]:
         ("wake_conversations", sweep_s * 2, wake_conversations),
         ("write_to_people", sweep_s, letters.write_due),
         ("settle_proven", sweep_s * 2, settle_proven),
+        ("trim_changes", 600.0, live.trim),
     ]

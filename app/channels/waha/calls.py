@@ -66,7 +66,7 @@ class WahaCalls:
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
                 ) as response,
             ):
-                raw = await response.content.read(_ANSWER_BYTES_MAX)
+                raw = await _whole(response)
                 status = response.status
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ProviderError(
@@ -79,13 +79,26 @@ class WahaCalls:
         return _read_answer(status, raw, response.headers.get("Retry-After"))
 
 
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer to its end; of one that is too large, as much as may be kept."""
+    raw = bytearray()
+    async for chunk in response.content.iter_any():
+        raw += chunk
+        if len(raw) > _ANSWER_BYTES_MAX:
+            response.close()
+            break
+    return bytes(raw[:_ANSWER_BYTES_MAX])
+
+
 def _read_answer(status: int, raw: bytes, retry_after: str | None) -> Any:
     if 200 <= status < 300:  # noqa: PLR2004
         try:
             return msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError):
             return None
-    after_s = float(retry_after) if retry_after and retry_after.isdigit() else None
+    # A server of a tenant's may say anything here.
+    usual = retry_after is not None and retry_after.isdecimal() and len(retry_after) < 6  # noqa: PLR2004
+    after_s = float(retry_after) if retry_after and usual else None
     raise ProviderError(
         "waha",
         f"WAHA answered {status}",

@@ -53,3 +53,14 @@ def moment(value: object, now: datetime) -> datetime:
     except (OverflowError, OSError, ValueError):
         return now
     return now if result > now + _FUTURE_MAX else result
+
+
+def instant_ms(value: object, now: datetime) -> int | None:
+    """Return a time in milliseconds; None where it is absent, absurd or in the future.
+
+    What only orders events must not be replaced by ``now``, and a time from far ahead would
+    make everything that is told later look overtaken.
+    """
+    number = integer(value)
+    latest = (now + _FUTURE_MAX).timestamp() * 1000
+    return number if number is not None and 0 < number <= latest else None

@@ -5,8 +5,9 @@ alone can reach (``http://localhost:3000``): of its own addresses only the path 
 channel's address, and only there the key goes. A file lives three minutes.
 """
 
+import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
@@ -100,4 +101,6 @@ def _own_path(url: str) -> str | None:
         path = urlsplit(url).path
     except ValueError:
         return None
-    return path if path.startswith(_OWN_PATH) and "/../" not in f"{path}/" else None
+    # Dots lead out of the folder in every spelling, and clients put them into plain ones.
+    steps = re.split(r"[/\\]", unquote(path))
+    return path if path.startswith(_OWN_PATH) and not {".", ".."}.intersection(steps) else None

@@ -21,7 +21,7 @@ from app.channels.port import (
 )
 from app.channels.waha.addresses import MessageId, chat_kind, normalise_address, parse_message_id
 from app.channels.waha.content import read_content, read_media
-from app.channels.waha.fields import first_text, integer, mapping, moment, text
+from app.channels.waha.fields import first_text, instant_ms, integer, mapping, moment, text
 from app.core.json import decode_object
 
 _NAME_CHARS_MAX = 200
@@ -181,13 +181,13 @@ def _revoked(payload: Mapping[str, Any], _now: datetime) -> Event:
     return RevokeEvent(found.bare) if found else IgnoredEvent("no_message_id")
 
 
-def _session(payload: Mapping[str, Any], _now: datetime) -> Event:
+def _session(payload: Mapping[str, Any], now: datetime) -> Event:
     status = text(payload.get("status"), chars_max=_WORD_CHARS_MAX)
     if status is None:
         return IgnoredEvent("no_status")
     points = payload.get("statuses")
     newest = points[-1] if isinstance(points, list) and points else None
-    return SessionEvent(status, None, integer(mapping(newest).get("timestamp")))
+    return SessionEvent(status, None, instant_ms(mapping(newest).get("timestamp"), now))
 
 
 def _presence(payload: Mapping[str, Any], _now: datetime) -> Event:

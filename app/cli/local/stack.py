@@ -180,7 +180,7 @@ class LocalStack:
     def _start_simulator(self) -> None:
         # fmt: off
         argv = [
-            sys.executable, "-P", "-m", "simulator",
+            sys.executable, "-P", "-m", "simulator", "--warm",
             "--host", "127.0.0.1", "--port", str(self.addresses.simulator_port),
             "--state-file", str(self.data_dir / "simulator.json"),
         ]

@@ -63,6 +63,12 @@ PHONE_CODE_TENANT = Policy("phone_code_tenant", limit=60, per_s=3_600, burst=20)
 PROOF = Policy("proof", limit=6, per_s=3_600, burst=3)
 """Proofs of its credits that a tenant asks for; each reads its whole journal."""
 
+TRIAL = Policy("trial", limit=30, per_s=60, burst=15)
+"""Trials of one person that reach for a model or for a server that they name."""
+
+CRAWL = Policy("crawl", limit=60, per_s=3_600, burst=20)
+"""Sites that a tenant has read, for the first time or again; each is up to hundreds of pages."""
+
 API_KEY = Policy("api_key", limit=600, per_s=60, burst=60)
 """REST calls with one key."""
 
@@ -88,6 +94,8 @@ ALL = (
     PHONE_CODE,
     PHONE_CODE_TENANT,
     PROOF,
+    TRIAL,
+    CRAWL,
     API_KEY,
     EDGE,
 )

@@ -94,10 +94,12 @@ def _acts(desk: Desk) -> list[Any]:
     @post("/assistant/tools/{tool_id:uuid}/try")
     async def attempt(request: AnyRequest, tool_id: FromPath[UUID]) -> Response[Any]:
         someone, form = desk.someone(request), await form_of(request)
-        tools = (await desk.services()).assistant_tools
+        services = await desk.services()
+        tools = services.assistant_tools
         tool = await tools.one(someone, tool_id)
         values = form.get("arguments", "")
         try:
+            await services.accounts.throttles.trial(someone.user_id)
             called = await tools.attempt(someone, tool_id, arguments_of(values))
         except Refusals as error:
             view = _view(tool, tool_fields(tool.definition), values)

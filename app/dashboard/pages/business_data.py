@@ -7,13 +7,14 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from app.core.errors import NotFoundError
 from app.dashboard.desk import AnyRequest, Desk, go
 from app.dashboard.refusals import Refusals, refused
 from app.dashboard.render import partial
 from tenants import download_links, service
 from tenants.access import Permission
+from tenants.businesses import actor_of
 from tenants.closing import GRACE_DAYS, erase_due_at
-from tenants.service import Actor
 
 HERE = "/settings/data"
 _TEMPLATE = "settings/data.html"
@@ -61,7 +62,7 @@ def _page(desk: Desk) -> list[Any]:
 def _download(desk: Desk) -> list[Any]:
     @get("/settings/data/exports/{export_id:uuid}")
     async def link(request: AnyRequest, export_id: FromPath[UUID]) -> Response[Any]:
-        """Send an owner on to a link that works for a quarter of an hour, anywhere."""
+        """Send an owner on to a link that works for a quarter of an hour, for owners alone."""
         tenant_id = desk.someone(request).business(Permission.EXPORT_BUSINESS)
         await (await desk.services()).exports.open(tenant_id, export_id)
         keys = desk.settings.secret_keys
@@ -69,14 +70,18 @@ def _download(desk: Desk) -> list[Any]:
 
     @get("/exports/{token:str}")
     async def download(request: AnyRequest, token: FromPath[str]) -> Stream:
+        someone = desk.someone(request)
+        tenant_id = someone.business(Permission.EXPORT_BUSINESS)
         found = download_links.open_link(desk.settings.secret_keys, _PURPOSE, token)
+        if found.tenant_id != tenant_id:
+            raise NotFoundError("This link has run out. Get a new one on the page where it was.")
         services, device = await desk.services(), desk.device(request)
-        export = await services.exports.open(found.tenant_id, found.thing_id)
-        async with services.database.tenant(found.tenant_id) as connection:
+        export = await services.exports.open(tenant_id, found.thing_id)
+        async with services.database.tenant(tenant_id) as connection:
             await service.record(
                 connection,
-                found.tenant_id,
-                Actor("system", None, device.address, device.request_id),
+                tenant_id,
+                actor_of(someone, device),
                 action="business.export_download",
                 subject=str(found.thing_id),
             )

@@ -15,6 +15,7 @@ from app.dashboard.render import page, partial
 from app.messaging import contact_facts, data_rights
 from app.messaging.address_book import card, exporting, listing
 from app.messaging.address_book.card import ContactCard, ContactForm
+from app.messaging.desk.viewers import viewer
 from tenants.access import Permission, may
 from tenants.businesses import actor_of
 from tenants.login_sessions import SignedIn
@@ -243,9 +244,9 @@ def _rights(desk: Desk) -> list[Any]:
 
 
 async def _read(desk: Desk, request: AnyRequest, contact_id: UUID) -> ContactCard:
-    tenant_id = desk.someone(request).business(Permission.READ_CONTACTS)
-    async with (await desk.services()).database.tenant(tenant_id) as connection:
-        return await card.read(connection, tenant_id, contact_id)
+    looker = viewer(desk.someone(request), Permission.READ_CONTACTS)
+    async with (await desk.services()).database.tenant(looker.tenant_id) as connection:
+        return await card.read(connection, looker, contact_id)
 
 
 async def _view(

@@ -22,11 +22,11 @@ def routes(desk: Desk) -> list[Any]:
         if someone.tenant_id is None:
             return go(await _elsewhere(desk, someone))
         if not _may(someone, Permission.READ_REPORTS):
-            waiting, total = await services.overviews.waiting(someone.tenant_id)
+            waiting, total = await services.overviews.waiting(someone)
             return page(visit, "home/agent.html", waiting=waiting, waiting_total=total)
         days = _days(request.query_params.get("days", ""))
         overview = await services.overviews.read(
-            someone.tenant_id, days, credits_too=_may(someone, Permission.READ_CREDITS)
+            someone, days, credits_too=_may(someone, Permission.READ_CREDITS)
         )
         passkeys = await services.passkeys.all_of(someone.user_id)
         return page(

@@ -185,7 +185,7 @@ def wanted_of(request: AnyRequest) -> Wanted:
     """Read what the list is to show; what cannot be read is a refusal."""
     query = {k: str(v) for k, v in request.query_params.items()}
     try:
-        view = View(query.get("view") or View.PEOPLE)
+        view = View(query["view"]) if query.get("view") else None
     except ValueError:
         raise NotFoundError("There is no such view.") from None
     return Wanted(
@@ -198,13 +198,14 @@ def wanted_of(request: AnyRequest) -> Wanted:
 
 def list_view(wanted: Wanted, found: ListView, team: dict[Any, str]) -> dict[str, Any]:
     """Return what the list's templates need."""
-    kept = {"view": wanted.view.value}
+    kept = {"view": found.view.value}
     if wanted.label_id:
         kept["label"] = str(wanted.label_id)
     if wanted.query:
         kept["q"] = wanted.query
     return {
         "wanted": wanted,
+        "shown_view": found.view,
         "kept": kept,
         "views": VIEWS,
         "rows": found.page.rows,
@@ -242,5 +243,5 @@ def _before(raw: str | None) -> tuple[datetime, UUID] | None:
     try:
         # Ours carry their zone; any other moment is read as if it did.
         return datetime.fromisoformat(moment).astimezone(UTC), UUID(conversation_id)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise RefusedError("This link is not complete. Open the inbox again.") from None

@@ -7,6 +7,7 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.params import FromPath
+from litestar.status_codes import HTTP_200_OK
 
 from app.core.errors import NotFoundError, RefusedError
 from app.dashboard.desk import AnyRequest, Desk, form_of, go
@@ -24,6 +25,7 @@ _BODY_BYTES_MAX = UPLOAD_BYTES_MAX + 64 * 1024
 _SPAN_S_MAX = 31 * 24 * 3600
 _DAY_S = 24 * 3600
 _CANNED = "inbox/replies.html"
+_Step = Callable[..., Awaitable[Any]]
 
 
 def routes(desk: Desk) -> list[Any]:
@@ -69,18 +71,41 @@ def _writing(desk: Desk) -> list[Any]:
         found = await (await desk.services()).inbox.start(someone, contact_id)
         return go(f"{HERE}/{found}")
 
-    return [send, note, start]
+    return [send, note, start, *_suggesting(desk)]
+
+
+def _suggesting(desk: Desk) -> list[Any]:
+    @post("/inbox/{conversation_id:uuid}/suggestion")
+    async def suggest(request: AnyRequest, conversation_id: FromPath[UUID]) -> Response[Any]:
+        """Answer with the assistant's words for the composer; nothing is sent."""
+        someone, services = desk.someone(request), await desk.services()
+        form = await form_of(request)
+        try:
+            # Whether this person sees the conversation at all; the model is asked outside of it.
+            async with services.inbox.acting(someone, conversation_id):
+                pass
+            words = await services.playground.suggest(someone, conversation_id)
+        except Refusals as error:
+            return await _again(desk, request, conversation_id, error, form)
+        if desk.visit(request).partial:
+            return Response(
+                words,
+                status_code=HTTP_200_OK,
+                media_type="text/plain",
+                headers={"Cache-Control": "no-store"},
+            )
+        return await whole(desk, request, conversation_id, draft=words)
+
+    return [suggest]
 
 
 def _owning(desk: Desk) -> list[Any]:
     """Who has a conversation: each step is one function of ``ownership``."""
 
     async def act(
-        request: AnyRequest, conversation_id: UUID, step: Callable[..., Awaitable[Any]], **how: Any
+        request: AnyRequest, conversation_id: UUID, step: _Step, **how: Any
     ) -> Response[Any]:
-        someone, inbox = desk.someone(request), (await desk.services()).inbox
-        async with inbox.acting(someone, conversation_id) as (connection, looker, _):
-            await step(connection, looker.tenant_id, conversation_id, looker.user_id, **how)
+        await _own(desk, request, conversation_id, step, **how)
         return await _after(desk, request, conversation_id)
 
     @post("/inbox/{conversation_id:uuid}/take-over")
@@ -116,7 +141,7 @@ def _owning(desk: Desk) -> list[Any]:
             assignee = UUID(raw) if raw else None
         except ValueError:
             raise NotFoundError("There is no such person in the team.") from None
-        await act(request, conversation_id, ownership.assign, assignee=assignee)
+        await _own(desk, request, conversation_id, ownership.assign, assignee=assignee)
         # An agent who gives a conversation to somebody else does not see it any more.
         someone = desk.someone(request)
         mine = assignee in {None, someone.user_id}
@@ -196,6 +221,15 @@ def _replies(desk: Desk) -> list[Any]:
         return desk.leave_word(go("/inbox/replies"), "saved")
 
     return [listed, add, change, remove]
+
+
+async def _own(
+    desk: Desk, request: AnyRequest, conversation_id: UUID, step: _Step, **how: Any
+) -> None:
+    """Do one step of ``ownership`` to a conversation that the person sees."""
+    someone, inbox = desk.someone(request), (await desk.services()).inbox
+    async with inbox.acting(someone, conversation_id) as (connection, looker, _):
+        await step(connection, looker.tenant_id, conversation_id, looker.user_id, **how)
 
 
 async def _after(

@@ -112,9 +112,11 @@ def _adding(desk: Desk) -> list[Any]:
     @post("/knowledge/pages")
     async def add_page(request: AnyRequest) -> Response[Any]:
         someone, form = desk.someone(request), await form_of(request)
-        library = (await desk.services()).library
+        services = await desk.services()
+        tenant_id = someone.business(Permission.EDIT_KNOWLEDGE)
         try:
-            await library.add_web(
+            await services.accounts.throttles.crawl(tenant_id)
+            await services.library.add_web(
                 someone,
                 form.get("url", ""),
                 whole_site=form.get("scope") == "site",
@@ -143,7 +145,10 @@ def _one(desk: Desk) -> list[Any]:
 
     @post("/knowledge/sources/{source_id:uuid}/sync")
     async def sync(request: AnyRequest, source_id: FromPath[UUID]) -> Response[Any]:
-        await (await desk.services()).library.read_again(desk.someone(request), source_id)
+        someone, services = desk.someone(request), await desk.services()
+        tenant_id = someone.business(Permission.EDIT_KNOWLEDGE)
+        await services.accounts.throttles.crawl(tenant_id)
+        await services.library.read_again(someone, source_id)
         return desk.leave_word(go(f"/knowledge/sources/{source_id}"), "knowledge-sync")
 
     @post("/knowledge/sources/{source_id:uuid}/remove")
@@ -158,9 +163,12 @@ def _one(desk: Desk) -> list[Any]:
 def _trying(desk: Desk) -> Any:
     @get("/knowledge/try")
     async def show(request: AnyRequest) -> Response[Any]:
-        someone, library = desk.someone(request), (await desk.services()).library
+        someone, services = desk.someone(request), await desk.services()
+        library = services.library
         question = request.query_params.get("q", "").strip()[:_QUESTION_CHARS_MAX]
         figures = await library.figures(someone)
+        if question:
+            await services.accounts.throttles.trial(someone.user_id)
         tried = await library.try_question(someone, question) if question else None
         visit, view = view_of(desk, request)
         return partial(

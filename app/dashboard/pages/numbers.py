@@ -49,13 +49,16 @@ def _add(desk: Desk) -> list[Any]:
     @post(f"{HERE}/new")
     async def create(request: AnyRequest) -> Response[Any]:
         someone, form = desk.someone(request), await form_of(request)
-        visit, numbers = desk.visit(request), (await desk.services()).numbers
+        visit, services = desk.visit(request), await desk.services()
+        numbers = services.numbers
         own = form.get("server") == "own"
         url, key = form.get("api_url", ""), form.get("api_password", "")
         view: dict[str, Any] = {"form": form, "platform": numbers.has_platform_server}
         try:
             if own and not url:
                 raise RefusedError("Give the address of your WAHA server.")
+            if own:
+                await services.accounts.throttles.trial(someone.user_id)
             if "check" in form:
                 version = await numbers.check_server(someone, url, key)
                 return page(visit, _NEW, errors={}, version=version, **view)

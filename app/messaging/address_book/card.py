@@ -13,6 +13,7 @@ from app.core.errors import ConflictError, NotFoundError, RefusedError
 from app.core.text import storable
 from app.messaging import contact_merge
 from app.messaging.address_book import phones
+from app.messaging.desk.viewers import VISIBLE, Viewer
 from tenants import service
 from tenants.service import Actor
 
@@ -51,13 +52,13 @@ _ADDRESSES = text(
     """
 )
 _CONVERSATIONS = text(
-    """
-    select v.id, v.state, v.last_message_at, h.name as channel
-    from conversations v
-    join channels h on h.tenant_id = v.tenant_id and h.id = v.channel_id
-    where v.tenant_id = :tenant_id and v.contact_id = :contact_id
-    order by v.last_message_at desc limit :rows_max
-    """
+    f"""
+    select c.id, c.state, c.last_message_at, h.name as channel
+    from conversations c
+    join channels h on h.tenant_id = c.tenant_id and h.id = c.channel_id
+    where c.tenant_id = :tenant_id and c.contact_id = :contact_id and {VISIBLE}
+    order by c.last_message_at desc limit :rows_max
+    """  # noqa: S608
 )
 _LOCK = text(
     """
@@ -154,18 +155,20 @@ class ContactForm:
     tags: str
 
 
-async def read(connection: AsyncConnection, tenant_id: UUID, contact_id: UUID) -> ContactCard:
-    """Return a contact; NotFoundError when it is unknown, foreign or erased.
+async def read(connection: AsyncConnection, looker: Viewer, contact_id: UUID) -> ContactCard:
+    """Return a contact, with those conversations that the person sees.
 
-    The id of somebody who was merged away gives the one they became.
+    NotFoundError when it is unknown, foreign or erased. The id of somebody who was merged away
+    gives the one they became.
     """
-    key: dict[str, Any] = {"tenant_id": tenant_id, "contact_id": contact_id}
+    key: dict[str, Any] = {"tenant_id": looker.tenant_id, "contact_id": contact_id}
     row = (await connection.execute(_READ, key)).mappings().one_or_none()
     if row is None:
         raise NotFoundError("There is no such contact.")
     key["contact_id"] = row["id"]
     addresses = await connection.execute(_ADDRESSES, key)
-    threads = await connection.execute(_CONVERSATIONS, key | {"rows_max": CONVERSATIONS_SHOWN})
+    values = {**looker.scope, **key, "rows_max": CONVERSATIONS_SHOWN}
+    threads = await connection.execute(_CONVERSATIONS, values)
     return ContactCard(
         **row,
         addresses=[Address(**a) for a in addresses.mappings()],

@@ -34,8 +34,9 @@ TAKEOVER_S = 12 * 3600
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """The left pane."""
+    """The left pane. ``view`` is what it shows, also where the request left the choice to it."""
 
+    view: View
     page: Page
     summary: Summary
 
@@ -51,9 +52,12 @@ class ConversationView:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the left pane is to show: a search, or a view, from a cursor on."""
+    """What the left pane is to show: a search, or a view, from a cursor on.
 
-    view: View = View.PEOPLE
+    Without a view it is who waits for people, or everything while nobody does.
+    """
+
+    view: View | None = None
     label_id: UUID | None = None
     before: tuple[datetime, UUID] | None = None
     query: str = ""
@@ -75,6 +79,7 @@ class Inbox:
         ids = await searching.search(self._database, looker, wanted.query) if wanted.query else []
         async with self._database.tenant(looker.tenant_id) as connection:
             summary = await listing.summary(connection, looker)
+            view = wanted.view or (View.PEOPLE if summary.counts[View.PEOPLE] else View.ALL)
             opened = None
             if conversation_id is not None:
                 opened = await self._open(connection, looker, conversation_id)
@@ -85,11 +90,11 @@ class Inbox:
                 page = await listing.page(
                     connection,
                     looker,
-                    wanted.view,
+                    view,
                     label_id=wanted.label_id,
                     before=wanted.before,
                 )
-        return ListView(page, summary), opened
+        return ListView(view, page, summary), opened
 
     async def open(
         self, person: SignedIn, conversation_id: UUID, *, seen: bool

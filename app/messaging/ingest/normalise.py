@@ -37,7 +37,7 @@ from app.core.faults import fault_point
 from app.core.json import NotAnObjectError, TooDeepError, decode_object
 from app.core.observability.context import bind
 from app.core.observability.sentry import capture
-from app.messaging import contacts, messages
+from app.messaging import contacts, messages, opting
 from app.messaging.ingest import inbound, outbound, queries
 from app.messaging.ingest.items import Item
 from app.messaging.media.models import KINDS
@@ -45,6 +45,7 @@ from app.messaging.numbers.campaigns import Scan, note_scans
 from app.messaging.numbers.statuses import Told, note_statuses
 from app.messaging.sends import evidence
 from app.messaging.sends.evidence import Consequence
+from app.messaging.states import Notice
 from app.messaging.turns.opening import lock_live, note_typing
 
 log = logging.getLogger(__name__)
@@ -140,15 +141,18 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
     own_acks = [i for i in items if isinstance(i.event, AckEvent) and i.event.from_me]
     consequences = await evidence.note(connection, own_acks, echoes)
     written = [i for i in fresh if not i.message.from_me]
-    if len(written) < len(fresh):
+    leaving = [i for i in written if i.opting is Notice.OPTED_OUT]
+    if leaving or len(written) < len(fresh):
         await lock_live(connection, {(t.key.tenant_id, t.id) for t in threads.values()})
     await inbound.process(connection, settings.timings, written, threads)
     typed = [i for i in fresh if i.message.from_me]
     # Wallets last, tenant by tenant: whoever holds several took them in this order.
-    tenants = {i.tenant_id for i in typed} | {c.tenant_id for c in consequences}
+    tenants = {i.tenant_id for i in [*typed, *leaving]} | {c.tenant_id for c in consequences}
     for tenant_id in sorted(tenants):
         of_tenant = [i for i in typed if i.tenant_id == tenant_id]
         await outbound.process(connection, of_tenant, threads)
+        leavers = [i for i in leaving if i.tenant_id == tenant_id]
+        await opting.take_back_replies(connection, settings, leavers, threads)
         await evidence.refund(connection, [c for c in consequences if c.tenant_id == tenant_id])
     await _note_changes(connection, items)
     await note_scans(
@@ -242,17 +246,21 @@ async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> 
         if news or channel.quiet:
             base = {"tenant_id": item.tenant_id, "id": item.channel_id}
             changed.setdefault(item.channel_id, {**dict.fromkeys(told), **base}).update(news)
+    told_status = [
+        Told(i.tenant_id, i.channel_id, i.event.status, i.event.at_ms)
+        for i in items
+        if isinstance(i.event, SessionEvent) and i.channel is not None
+    ]
+    written = {(row["tenant_id"], row["id"]) for row in changed.values()}
+    written |= {(told.tenant_id, told.channel_id) for told in told_status}
+    if written:
+        tenants, ids = zip(*written, strict=True)
+        locked = {"tenants": list(tenants), "ids": list(ids)}
+        await connection.execute(queries.LOCK_CHANNELS, locked)
     if changed:
         rows = as_rows(changed[key] for key in sorted(changed))
         await connection.execute(queries.TOUCH_CHANNEL, {"rows": rows})
-    await note_statuses(
-        connection,
-        [
-            Told(i.tenant_id, i.channel_id, i.event.status, i.event.at_ms)
-            for i in items
-            if isinstance(i.event, SessionEvent) and i.channel is not None
-        ],
-    )
+    await note_statuses(connection, told_status)
 
 
 async def _learn_identities(

@@ -63,6 +63,15 @@ FAIL = text(
     returning pending
     """
 )
+# What events tell of channels is written by several statements: all rows first, in one order.
+LOCK_CHANNELS = text(
+    """
+    select c.id from channels c
+    join unnest(cast(:tenants as uuid[]), cast(:ids as uuid[])) as r(tenant_id, id)
+      on r.tenant_id = c.tenant_id and r.id = c.id
+    order by c.tenant_id, c.id for no key update of c
+    """
+)
 TOUCH_CHANNEL = text(
     """
     update channels c

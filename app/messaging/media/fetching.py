@@ -66,8 +66,9 @@ async def process(tools: Tools, wanted: Wanted) -> None:
             return
         await tools.store.put(wanted.tenant_id, wanted.id, data)
         if not await work.note_kept(tools.database, wanted, kept):
-            # Its message was erased meanwhile, or another worker has it and writes it again.
-            await tools.store.delete(wanted.tenant_id, wanted.id)
+            # Another worker's now, whose file has the same name; or its message was erased.
+            if not await work.is_known(tools.database, wanted):
+                await tools.store.delete(wanted.tenant_id, wanted.id)
             return
         content_type, length_ms = kept.content_type, kept.duration_ms
         name = kept.name

@@ -31,21 +31,29 @@ async def delete_unreferenced(database: Database, store: MediaStore) -> int:
     """Delete a batch of files whose rows are gone; return how many.
 
     A file's name leaves the list only after the file itself: a crash in between repeats the
-    deletion, which does no harm.
+    deletion, which does no harm. One that cannot be deleted does not keep the others.
+
+    Raises:
+        OSError: some could not be deleted; they stay on the list.
     """
     async with database.system_statement() as connection:
         rows = (await connection.execute(_GARBAGE, {"batch_max": _BATCH_MAX})).all()
     if not rows:
         return 0
     gone: list[tuple[UUID, UUID]] = []
-    try:
-        for row in rows:
+    failed: OSError | None = None
+    for row in rows:
+        try:
             await store.delete(row.tenant_id, row.id)
+        except OSError as error:
+            failed = error
+        else:
             gone.append((row.tenant_id, row.id))
-    finally:
-        values = {"tenants": [t for t, _ in gone], "ids": [i for _, i in gone]}
-        async with database.system() as connection:
-            await connection.execute(_DONE, values)
+    values = {"tenants": [t for t, _ in gone], "ids": [i for _, i in gone]}
+    async with database.system() as connection:
+        await connection.execute(_DONE, values)
+    if failed is not None:
+        raise failed
     return len(gone)
 
 

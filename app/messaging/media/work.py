@@ -83,6 +83,18 @@ _READDRESS = text(
     where tenant_id = :tenant_id and id = :id and attempts = :attempts
     """
 )
+# A turn is locked before the files it waits for, as those do who delete both. And locked by a
+# statement of its own: another message may just be joining it with a file that is not read yet,
+# which only a statement that begins after the lock sees.
+_LOCK_TURN = text(
+    """
+    select t.id from messages m
+    join turns t on t.tenant_id = m.tenant_id and t.id = m.turn_id and t.state = 'waiting'
+    where m.tenant_id = :tenant_id and m.id = :message_id
+    for no key update of t
+    """
+)
+_KNOWN = text("select 1 from message_media where tenant_id = :tenant_id and id = :id")
 # The turn waited for its files: it goes on when the last of them is read, but never before the
 # customer was quiet long enough.
 _GO_ON = text(
@@ -221,6 +233,13 @@ async def note_kept(database: Database, wanted: Wanted, kept: Kept) -> bool:
         return True
 
 
+async def is_known(database: Database, wanted: Wanted) -> bool:
+    """Tell whether a file still has its row, whoever works on it."""
+    async with database.tenant(wanted.tenant_id) as connection:
+        values = {"tenant_id": wanted.tenant_id, "id": wanted.id}
+        return await connection.scalar(_KNOWN, values) is not None
+
+
 async def note_read(
     database: Database,
     wanted: Wanted,
@@ -241,6 +260,7 @@ async def note_read(
         "reason": reason,
     }
     async with database.tenant(wanted.tenant_id) as connection:
+        await connection.execute(_LOCK_TURN, _message(wanted))
         if (await connection.execute(_READ, values)).rowcount:
             await connection.execute(_CHANGED, _message(wanted))
             await _go_on(connection, wanted, idle_s)
@@ -258,6 +278,7 @@ async def note_end(
     """Record that a file will not be had, and let its turn go on without it."""
     values = {**wanted.lease, "state": state, "reason": reason}
     async with database.tenant(wanted.tenant_id) as connection:
+        await connection.execute(_LOCK_TURN, _message(wanted))
         if (await connection.execute(_END, values)).rowcount:
             await connection.execute(_CHANGED, _message(wanted))
             await _go_on(connection, wanted, idle_s)

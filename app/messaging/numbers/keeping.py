@@ -5,6 +5,7 @@ sessions or their webhooks, a call of ours was cut off half way, WAHA is silent.
 looked at less and less often (a minute, doubling, an hour at most).
 """
 
+import asyncio
 import logging
 from dataclasses import replace
 
@@ -14,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.channels.waha.sessions import WahaSessions
 from app.core.config import Settings
 from app.core.crypto import Keyring
+from app.core.db.away import is_away
 from app.core.db.engine import Database
 from app.core.mail.letter import Action, Letter
 from app.core.mail.outbox import Outbox
+from app.core.observability.sentry import capture
 from app.messaging.numbers.reading import COLUMNS, Access, Number, from_row
 from app.messaging.numbers.statuses import WORKING, note_answer
 from app.messaging.numbers.tending import Tended, Tending
@@ -24,6 +27,7 @@ from app.messaging.numbers.tending import Tended, Tending
 log = logging.getLogger(__name__)
 
 _PER_PASS = 20
+_AT_ONCE_MAX = 5
 _TAKEN_S = 120.0
 _PAIRING_CHECK_S = 15.0
 _BACKOFF_MAX_S = 3600.0
@@ -93,22 +97,40 @@ class NumberKeeper:
         self._check_s = settings.timings.number_check_s
 
     async def run_once(self) -> int:
-        """Look after the numbers that are due; return how many."""
+        """Look after the numbers that are due; return how many.
+
+        A WAHA that is slow keeps few others waiting, and what goes wrong with one number in a
+        way that nobody foresaw is its own affair: it is taken again when its time is over.
+        """
         async with self._database.system() as connection:
             values = {"rows_max": _PER_PASS, "taken_s": _TAKEN_S}
             rows = (await connection.execute(_TAKE, values)).mappings().all()
             # A business that closes has its sessions stopped, and ended before it is erased.
             taken = [replace(from_row(row), wanted=row["wish"]) for row in rows]
-        for number in taken:
-            tended = await self._tending.settle(number)
-            if tended.problem or tended.repaired:
-                log.info(
-                    "a number's session was tended",
-                    extra={"channelId": number.id, "outcome": tended.problem or "repaired"},
-                )
-            async with self._database.system() as connection:
-                await self._keep(connection, number, tended)
+        room = asyncio.Semaphore(_AT_ONCE_MAX)
+        await asyncio.gather(*(self._look_after(number, room) for number in taken))
         return len(taken)
+
+    async def _look_after(self, number: Number, room: asyncio.Semaphore) -> None:
+        async with room:
+            try:
+                tended = await self._tending.settle(number)
+                async with self._database.system() as connection:
+                    await self._keep(connection, number, tended)
+            except Exception as error:
+                log.error(  # noqa: TRY400 - with its fields
+                    "a number was not looked after",
+                    exc_info=error,
+                    extra={"channelId": number.id, "errorType": type(error).__name__},
+                )
+                if not is_away(error):
+                    capture(error, tenant_id=number.tenant_id)
+                return
+        if tended.problem or tended.repaired:
+            log.info(
+                "a number's session was tended",
+                extra={"channelId": number.id, "outcome": tended.problem or "repaired"},
+            )
 
     async def _keep(self, connection: AsyncConnection, number: Number, tended: Tended) -> None:
         await keep(connection, number, tended)

@@ -100,11 +100,16 @@ _ECHO = text(
 # worker is on is left to it.
 _WAKE = text(
     """
+    with waiting as (
+        select t.tenant_id, t.id
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, send_id uuid)
+        join sends s on s.tenant_id = r.tenant_id and s.id = r.send_id
+        join turns t on t.tenant_id = s.tenant_id and t.id = s.turn_id and t.state = 'sending'
+         and t.lease_owner is null and t.lease_until > now()
+        order by t.tenant_id, t.id for no key update of t
+    )
     update turns t set lease_until = now()
-    from sends s
-    where s.tenant_id = :tenant_id and s.id = :send_id
-      and t.tenant_id = s.tenant_id and t.id = s.turn_id and t.state = 'sending'
-      and t.lease_owner is null and t.lease_until > now()
+    from waiting w where t.tenant_id = w.tenant_id and t.id = w.id
     """
 )
 
@@ -167,18 +172,20 @@ async def refund(connection: AsyncConnection, consequences: Iterable[Consequence
 async def follow(database: Database, consequences: Iterable[Consequence]) -> None:
     """Settle parts that had been given up, and wake turns that wait, behind the commit.
 
-    Each in a transaction of its own, because a conversation is locked before its parts. What a
-    crash leaves out is found again: the proof stands on the part (``settle_proven``), and a
-    turn that nobody wakes comes back when its lease ends.
+    All turns are woken at once. Doubt is settled in a transaction each, because a conversation is
+    locked before its parts. What a crash leaves out is found again: the proof stands on the part
+    (``settle_proven``), and a turn that nobody wakes comes back when its lease ends.
     """
-    for each in sorted(consequences, key=lambda c: (c.tenant_id, c.part_id)):
+    told = sorted(consequences, key=lambda c: (c.tenant_id, c.part_id))
+    woken = [c for c in told if c.state == "sending"]
+    if woken:
+        rows = as_rows({"tenant_id": c.tenant_id, "send_id": c.send_id} for c in woken)
+        async with database.system() as connection:
+            await connection.execute(_WAKE, {"rows": rows})
+    for each in told:
         if each.state == "unknown":
             async with database.system() as connection:
                 await settling.settle_unknown(connection, each.tenant_id, each.part_id, each.by)
-        elif each.state == "sending":
-            async with database.system() as connection:
-                wake = {"tenant_id": each.tenant_id, "send_id": each.send_id}
-                await connection.execute(_WAKE, wake)
 
 
 async def settle_proven(connection: AsyncConnection) -> int:

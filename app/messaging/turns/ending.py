@@ -56,6 +56,19 @@ _LIVE = text(
     for update of t
     """
 )
+# Queued and never tried: nobody has seen anything of it.
+_UNTRIED = text(
+    """
+    select t.id from turns t
+    join sends s on s.tenant_id = t.tenant_id and s.turn_id = t.id
+    where t.tenant_id = :tenant_id and t.conversation_id = :conversation_id
+      and t.state in ('generated', 'sending')
+      and not exists (
+          select 1 from send_parts p
+          where p.tenant_id = s.tenant_id and p.send_id = s.id and p.state <> 'queued')
+    for no key update of t
+    """
+)
 _DISPOSE_LOOSE = text(
     """
     update messages set disposition = :disposition, disposition_at = now()
@@ -272,3 +285,23 @@ async def silence(
     ours, ended = await _end(connection, tenant_id, [ending])
     await _close(connection, tenant_id, ours, ended)
     return bool(ours)
+
+
+async def withdraw(
+    connection: AsyncConnection,
+    settings: Settings,
+    tenant_id: UUID,
+    conversation_id: UUID,
+    *,
+    disposition: Disposition,
+) -> bool:
+    """Take back a reply that is queued and of which nothing was tried; True if there was one.
+
+    What was written since gets a turn of its own. The conversation is locked.
+    """
+    conversation = {"tenant_id": tenant_id, "conversation_id": conversation_id}
+    turn_id = await connection.scalar(_UNTRIED, conversation)
+    if turn_id is None:
+        return False
+    ending = Ending(turn_id, TurnState.CANCELLED, disposition, disposition.value)
+    return await end_turn(connection, settings, tenant_id, ending)

@@ -148,6 +148,9 @@ async def _store(
     parts = await queueing.queue(
         connection, tenant_id, outgoing, answer_max_age_s=engine.settings.timings.answer_max_age_s
     )
+    # Before the wallet is locked: it comes last.
+    if lessons := [a.answer.lesson for a in answered if a.answer.lesson is not None]:
+        await engine.answerer.learn(connection, tenant_id, lessons)
     for turn in silent:
         ending = Ending(turn.id, TurnState.DONE, Disposition.HANDED_OFF, "handed_off")
         await end_turn(connection, engine.settings, tenant_id, ending)

@@ -258,6 +258,31 @@ function composer(live, then) {
     wrong.hidden = false;
   }
 
+  // A draft goes behind what stands there already; it is the person's to change and send.
+  const suggest = document.querySelector("form[data-suggest]");
+  suggest?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (suggest.dataset.asking) return;
+    suggest.dataset.asking = "true";
+    event.submitter?.setAttribute("aria-busy", "true");
+    wrong.hidden = true;
+    try {
+      const answer = await post(suggest);
+      if (answer.moved || answer.text.startsWith("<")) location.reload();
+      else if (!answer.ok) complain(answer.text);
+      else {
+        box.value = [box.value.trim(), answer.text].filter(Boolean).join("\n\n");
+        box.dispatchEvent(new Event("input"));
+        box.focus();
+      }
+    } catch {
+      complain("");
+    } finally {
+      delete suggest.dataset.asking;
+      event.submitter?.removeAttribute("aria-busy");
+    }
+  });
+
   const canned = document.getElementById("canned");
   const options = [...canned.children];
   const shown = () => options.filter((option) => !option.hidden);
