@@ -105,7 +105,7 @@ def test_a_gift_and_the_reply_behind_a_charge(product: Journey, owner: Visitor, 
     page.get_by_text("for the opening").wait_for()
     page.get_by_role("link", name="Show the reply").first.click()
     page.wait_for_url(re.compile(r".*/inbox/[0-9a-f-]+#line-[0-9a-f-]+"))
-    page.get_by_text("what a charge is for").first.wait_for()
+    page.locator("[id^=line-]", has_text="what a charge is for").first.wait_for()
     owner.open("/businesses")
     page.locator(".row", has_text="Harbour Bakery").get_by_role("button", name="Open").click()
     page.wait_for_url("**/home")

@@ -1,6 +1,5 @@
 """What no form of ours sends: it is refused or made harmless, never a fault and never a leak."""
 
-from uuid import uuid4
 
 import pytest
 
@@ -25,7 +24,7 @@ TOOL = {
     [
         "/inbox?q=a%00b",
         "/knowledge/answers?q=%00",
-        f"/inbox?before=0001-01-01T00:00:00%2B14:00~{uuid4()}",
+        "/inbox?before=0001-01-01T00:00:00%2B14:00~4a72d641-2107-4b6f-aa3b-0e8da1c6d6bd",
         "/inbox?view=everything",
         "/contacts?before=-1",
         "/assistant/versions/99999999999999999999",
@@ -76,7 +75,7 @@ async def test_a_tools_secrets_go_to_no_other_server(owner: Browsing):
 async def test_a_strangers_file_is_not_even_read(world: World, stranger: Browsing):
     await stranger.get("/login")
     token = make_token(world.settings.secret_keys[0], stranger.http.cookies["parley_visitor"])
-    path = f"/inbox/{uuid4()}/messages"
+    path = "/inbox/4a72d641-2107-4b6f-aa3b-0e8da1c6d6bd/messages"
     file = {"file": ("a.txt", b"words")}
     # The token in the form is right, but nobody parses it.
     assert (
