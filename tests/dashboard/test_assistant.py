@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -92,7 +92,10 @@ async def test_a_tool_is_tried_before_it_is_on_and_keeps_its_secrets(
     changed = {**TOOL, "description": "Finds an order.", "header-0": "", "secret-0": ""}
     changed["keep-Authorization"] = "yes"
     assert (await manager.send(tool, tool, **changed)).status_code == 303
-    row = await world.one("select enabled, tried_at, headers from tenant_tools")
+    row = await world.one(
+        "select enabled, tried_at, headers from tenant_tools where id = $1",
+        UUID(tool.rpartition("/")[2]),
+    )
     assert (row["enabled"], row["tried_at"]) == (False, None)
     assert "4711" not in str(row["headers"])
     pages = [tried.text, *[(await manager.get(page)).text for page in (TOOLS, tool)]]
@@ -119,7 +122,11 @@ async def test_a_rehearsal_sends_keeps_and_charges_nothing(
     assert {name for name in after if after[name] != before[name]} <= {"login_sessions"}
 
 
-async def test_agents_and_strangers_open_none_of_it(world: World, api: Api, shop: Shop):
+async def test_agents_and_strangers_open_none_of_it(
+    world: World, api: Api, shop: Shop, manager: Browsing
+):
+    own = {**TOOL, "name": "another_tool"}
+    tool = (await manager.send(f"{TOOLS}/new", f"{TOOLS}/new", **own)).headers["location"]
     pages = (HERE, f"{HERE}/versions", f"{HERE}/versions/1", TOOLS, f"{TOOLS}/new", PLAY)
     async with await browsing_as(world, api, shop, Role.AGENT) as agent:
         assert {(await agent.get(page)).status_code for page in pages} == {403}
@@ -128,6 +135,5 @@ async def test_agents_and_strangers_open_none_of_it(world: World, api: Api, shop
             answer = await agent.http.post(action, data={"csrf_token": token, "message": "Hi"})
             assert answer.status_code == 403, action
     async with await browsing_as(world, api, await world.open_shop(), Role.OWNER) as other:
-        tool = (await world.one("select id from tenant_tools"))["id"]
-        assert (await other.get(f"{TOOLS}/{tool}")).status_code == 404
+        assert (await other.get(tool)).status_code == 404
         assert (await other.get(f"{HERE}/versions/1")).status_code == 404

@@ -174,6 +174,9 @@ async def test_notes_labels_and_canned_replies(desk: Desk):
 
 async def test_a_reply_is_suggested_and_never_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     here = f"/inbox/{desk.conversation}"
+    # Another test of this file may have given it to somebody.
+    unassigned = "update conversations set assignee_id = null, state = 'open' where id = $1"
+    await desk.world.run(unassigned, desk.conversation)
     model = SimulatedModel("script", [ScriptItem(reply="Yes, two are left.")])
 
     async def complete(_: OpenAIModel, request: ChatRequest) -> ChatAnswer:

@@ -1,6 +1,5 @@
 """What no form of ours sends: it is refused or made harmless, never a fault and never a leak."""
 
-
 import pytest
 
 from app.channels.waha.files import _own_path
