@@ -77,6 +77,6 @@ class Scene:
         assert not left, left
         found = verdict_on(self.written, self.customers, self.ledgers)
         broken = [*found.lost, *found.doubled, *found.out_of_order, *found.drift]
-        assert not broken, broken
+        assert not broken, (broken, found.dispositions, found.doubted, len(self.written))
         assert set(found.dispositions) <= ANSWERED, found.dispositions
         return found
