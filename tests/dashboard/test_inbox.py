@@ -177,6 +177,9 @@ async def test_a_reply_is_suggested_and_never_sent(desk: Desk, monkeypatch: pyte
     # Another test of this file may have given it to somebody.
     unassigned = "update conversations set assignee_id = null, state = 'open' where id = $1"
     await desk.world.run(unassigned, desk.conversation)
+    said = {"body": "We open at eight.", "form_key": str(uuid4())}
+    await desk.agent.send(here, f"{here}/messages", **said)
+    await desk.world.run(unassigned, desk.conversation)
     model = SimulatedModel("script", [ScriptItem(reply="Yes, two are left.")])
 
     async def complete(_: OpenAIModel, request: ChatRequest) -> ChatAnswer:
