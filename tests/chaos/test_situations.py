@@ -71,6 +71,8 @@ def test_an_absence_longer_than_the_retries_is_made_good(scene: Scene):
 
 def test_fifty_deliveries_of_one_message_are_one_turn(scene: Scene):
     """At once, at both doors' event kinds, under every spelling of the sender's address."""
+    # A business of its own: the reply may show under the LID, on a phone that no verdict reads.
+    scene = Scene(scene.stage, open_businesses(scene.stage, 1, first=10), first_customer=500)
     (customer,) = scene.invite(1)
     business = customer.business
     waha = WahaSession(session=business.session)
