@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import Litestar
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 
 from app.http.replies import DirectDoor
 
@@ -42,6 +44,15 @@ class Application(Litestar):
         self.find_direct = find_direct
         self.pages = pages
         self._segments = {route.path.split("/", 2)[1] for route in self.routes}
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        """Leave out what the framework adds for pydantic and attrs, which no route of ours speaks.
+
+        Loading pydantic is a fifth of the time until the application can answer; the SDKs that
+        need it import it on first use.
+        """
+        return [*plugins, MsgspecDIPlugin()]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand a request to its door, to the pages, or to the framework."""

@@ -12,8 +12,9 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from litestar import Litestar
 
+from app.core import locales
 from app.core.errors import ConfigurationError
-from app.dashboard import locales, static_files
+from app.dashboard import static_files
 from app.dashboard.entrance import Entrance
 from app.dashboard.render import TEMPLATES
 
@@ -75,9 +76,10 @@ def test_every_asset_of_the_manifest_is_served():
     assert static_files.read("favicon.svg", "").caching == static_files.DAILY
 
 
-def test_importing_the_application_loads_no_pages():
+def test_importing_the_application_loads_no_pages_and_no_sdk():
     code = (
-        "import sys, app.asgi; heavy = ('jinja2', 'babel', 'argon2', 'app.dashboard.site');"
+        "import sys, app.asgi; heavy = ('jinja2', 'babel', 'argon2', 'app.dashboard.site',"
+        " 'pydantic', 'openai', 'stripe', 'resend', 'alembic', 'webauthn', 'celery', 'pypdf');"
         " print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run(
