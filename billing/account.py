@@ -9,37 +9,65 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.errors import NotFoundError
+from billing.charge_days import MARK_SQL
 
 LOTS_MAX = 50
 MONTHS_MAX = 36
 _RATE_DAYS = 7
 
 # Charges less refunds of the last week, or of the time since the first charge within it: a
-# business that began yesterday is not told a seventh of what it uses.
+# business that began yesterday is not told a seventh of what it uses. Its whole days are added
+# up already (``charge_days``), as far as their mark; without one all of it is read.
+_USED: Final = f"""
+cross join lateral (
+    select now() - interval '{_RATE_DAYS} days' as since,
+           case when m.mark > m.days_from then m.days_from else 'infinity' end as days_from,
+           case when m.mark > m.days_from then m.mark else 'infinity' end as days_until
+    from (select date_trunc('day', now() - interval '{_RATE_DAYS - 1} days', 'UTC') as days_from,
+                 {MARK_SQL} as mark) m
+) k
+cross join lateral (
+    select coalesce(sum(x.amount_ucr), 0)::bigint as used_ucr,
+           coalesce(min(x.first_at), now()) as since
+    from (
+        select sum(j.amount_ucr) as amount_ucr, min(j.created_at) as first_at from journal j
+        where j.tenant_id = t.id and j.kind not in ('hold', 'release') and j.kind = 'capture'
+            and j.created_at > k.since and j.created_at < k.days_from
+        union all
+        select sum(j.amount_ucr), min(j.created_at) from journal j
+        where j.tenant_id = t.id and j.kind not in ('hold', 'release') and j.kind = 'capture'
+            and j.created_at >= k.days_until
+        union all
+        select sum(d.charged_ucr), min(d.first_charge_at) from charge_days d
+        where d.tenant_id = t.id and d.day < k.days_until and d.day >= k.days_from
+        union all
+        select -sum(j.amount_ucr), null from journal j
+        where j.tenant_id = t.id and j.kind not in ('hold', 'release', 'capture')
+            and j.kind = 'refund' and j.created_at > k.since
+    ) x
+) u
+"""  # noqa: S608 - our own figures
 _READ: Final = text(f"""
 select w.available_ucr, w.held_ucr, w.spent_ucr, w.expired_ucr, w.owed_ucr,
+       w.monthly_cap_ucr,
+       case when w.month_until > now() then w.month_ucr else 0 end as used_this_month_ucr,
        w.frozen_at is not null as frozen, w.stopped_at, w.stopped_reason,
        t.plan_code, p.name as plan_name, p.monthly_credits_ucr, p.price_minor, p.currency,
        s.next_plan_code, n.name as next_plan_name, s.period_start, s.period_end,
        s.provider_ref is not null as charged, s.provider_status,
        coalesce(s.cancels_at_period_end, false) as cancels_at_period_end,
+       case when a.enabled_at is null then 'off' when a.paused_reason is not null then 'paused'
+            when a.card_ref is null then 'waiting' else 'on' end as auto_top_up,
+       a.threshold_ucr,
        greatest(u.used_ucr, 0) as used_ucr,
        greatest(1, extract(epoch from now() - u.since) / 86400)::float8 as used_days
 from tenants t
 join wallets w on w.tenant_id = t.id
 join plans p on p.code = t.plan_code
 left join subscriptions s on s.tenant_id = t.id
+left join auto_top_ups a on a.tenant_id = t.id
 left join plans n on n.code = s.next_plan_code
-cross join lateral (
-    select coalesce(sum(case when j.kind = 'capture' then j.amount_ucr
-                             when j.kind = 'refund' then -j.amount_ucr else 0 end), 0)::bigint
-               as used_ucr,
-           coalesce(min(j.created_at) filter (where j.kind = 'capture'), now()) as since
-    from journal j
-    where j.tenant_id = t.id and j.created_at > now() - interval '{_RATE_DAYS} days'
-        and j.kind not in ('hold', 'release')
-) u
-where t.id = :tenant_id
+{_USED}where t.id = :tenant_id
 """)  # noqa: S608 - our own figure
 _LOTS: Final = text("""
 select id, source, available_ucr, held_ucr, amount_ucr, expires_at, created_at, reason
@@ -61,7 +89,11 @@ class Account:
     """Where a business stands; amounts in micro-credits, the plan's price in minor units.
 
     Attributes:
+        monthly_cap_ucr: the business's own limit of a month; ``used_this_month_ucr`` counts
+            towards it.
         charged: Stripe charges for the plan every period.
+        auto_top_up: ``off``, ``on`` (below ``threshold_ucr``), ``paused``, or ``waiting`` for a
+            card.
         provider_status: what Stripe says of the subscription, such as ``past_due``.
         used_ucr: charges less refunds of the last seven days.
         used_days: over how many days these are spread, at least 1.
@@ -72,6 +104,8 @@ class Account:
     spent_ucr: int
     expired_ucr: int
     owed_ucr: int
+    monthly_cap_ucr: int | None
+    used_this_month_ucr: int
     frozen: bool
     stopped_at: datetime | None
     stopped_reason: str | None
@@ -87,6 +121,8 @@ class Account:
     charged: bool
     provider_status: str | None
     cancels_at_period_end: bool
+    auto_top_up: str
+    threshold_ucr: int | None
     used_ucr: int
     used_days: float
 

@@ -239,7 +239,7 @@ async def _decide(  # noqa: PLR0917 - private, all by position
 ) -> CreditRequest:
     made = await find(connection, tenant_id, request_id)
     if made.state != "requested":
-        raise ConflictError(f"This request is {made.state} already.")
+        raise ConflictError("This request was decided already.")
     if made.requested_by == who(actor):
         raise ForbiddenError("Somebody else has to decide what you asked for.")
     await connection.execute(
@@ -259,7 +259,11 @@ async def _apply(connection: AsyncConnection, made: CreditRequest, actor: Actor)
     outcome = await _move(connection, made, actor)
     if outcome not in {GrantOutcome.GRANTED, OpOutcome.CLAWED, OpOutcome.REFUNDED}:
         credit = format_credits(made.amount_ucr)
-        raise RefusedError(f"The ledger refused the {made.kind} of {credit} credits: {outcome}.")
+        raise RefusedError(
+            "The ledger refused to move %(amount)s credits: %(outcome)s.",
+            amount=credit,
+            outcome=outcome,
+        )
     await connection.execute(_APPLIED, {"tenant_id": made.tenant_id, "id": made.id})
     await _record(connection, made, actor, "apply", made.decision_reason or made.reason)
     return await find(connection, made.tenant_id, made.id)

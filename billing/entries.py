@@ -58,17 +58,18 @@ _WHEN = """
 
 # Where the days begin and end in the numbers of the entries, found by the index of movements. A
 # transaction that began earlier may be numbered later: hence the margin, and the exact days above.
+# Each bound is a whole sub-select: row level security lets no other call of coalesce into an index.
 _BETWEEN = """
-  and j.seq >= coalesce((
+  and j.seq >= (select coalesce((
       select x.seq - 1000 from journal x
       where x.tenant_id = :tenant_id and x.kind not in ('hold', 'release')
         and x.created_at < cast(:since as timestamptz)
-      order by x.created_at desc limit 1), 0)
-  and j.seq <= coalesce((
+      order by x.created_at desc limit 1), 0))
+  and j.seq <= (select coalesce((
       select x.seq + 1000 from journal x
       where x.tenant_id = :tenant_id and x.kind not in ('hold', 'release')
         and x.created_at >= cast(:until as timestamptz)
-      order by x.created_at limit 1), 9223372036854775807)
+      order by x.created_at limit 1), 9223372036854775807))
 """
 
 

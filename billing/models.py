@@ -90,7 +90,7 @@ class Wallet(Stamped, Base):
 
     The caps stand here, because the hold that they bound has this row locked anyway.
     ``day_from`` and ``day_until`` are the tenant's calendar day that ``day_ucr`` counts: what
-    was held or charged on it.
+    was held or charged on it; ``month_…`` are the same for its calendar month.
     """
 
     __tablename__ = "wallets"
@@ -105,6 +105,8 @@ class Wallet(Stamped, Base):
         ),
         CheckConstraint("(stopped_at is null) = (stopped_reason is null)", "stopped"),
         CheckConstraint("day_ucr >= 0", "day"),
+        CheckConstraint("monthly_cap_ucr >= 0", "monthly_cap"),
+        CheckConstraint("month_ucr >= 0", "month"),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey(Tenant.id), primary_key=True)
@@ -127,6 +129,10 @@ class Wallet(Stamped, Base):
     day_from: Mapped[datetime | None]
     day_until: Mapped[datetime | None]
     day_ucr: Mapped[Micro] = mapped_column(server_default="0")
+    monthly_cap_ucr: Mapped[Micro | None]
+    month_from: Mapped[datetime | None]
+    month_until: Mapped[datetime | None]
+    month_ucr: Mapped[Micro] = mapped_column(server_default="0")
 
 
 class CreditLot(TenantRow, Stamped, Base):
@@ -212,6 +218,12 @@ class CreditHold(TenantRow, Stamped, Base):
             "contact_id",
             "created_at",
             postgresql_where=text("contact_id is not null"),
+        ),
+        Index(
+            "ix_credit_holds_closed_at",
+            "closed_at",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 16, "autosummarize": True},
         ),
     )
 

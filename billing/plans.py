@@ -70,7 +70,7 @@ async def plan(connection: AsyncConnection, code: str) -> Plan:
     """Read one plan; NotFoundError when there is none."""
     row = (await connection.execute(_PLAN, {"code": code})).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no plan {code!r}.")
+        raise NotFoundError("There is no plan “%(code)s”.", code=code)
     return Plan(**row._mapping)  # noqa: SLF001
 
 
@@ -84,7 +84,7 @@ async def package(connection: AsyncConnection, code: str) -> Package:
     """Read one top-up package (system scope); NotFoundError when there is none."""
     row = (await connection.execute(_PACKAGE, {"code": code})).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no top-up package {code!r}.")
+        raise NotFoundError("There is no top-up package “%(code)s”.", code=code)
     return Package(**row._mapping)  # noqa: SLF001
 
 
@@ -96,7 +96,8 @@ async def save_plan(connection: AsyncConnection, terms: Plan, actor: Actor, reas
     wrong += [n for n in ("monthly_credits_ucr", "price_minor") if getattr(terms, n) < 0]
     if wrong or not 1 <= terms.weight <= 100:  # noqa: PLR2004
         raise RefusedError(
-            f"Limits are at least 1, weight is 1 to 100, amounts are not negative: {wrong}."
+            "Limits are at least 1, weight is 1 to 100, amounts are not negative: %(wrong)s.",
+            wrong=", ".join(wrong) or "weight",
         )
     before = (await connection.execute(_PLAN_LOCKED, {"code": terms.code})).one_or_none()
     await connection.execute(_SAVE_PLAN, asdict(terms))
@@ -121,7 +122,7 @@ def _check(code: str, currency: str, reason: str) -> None:
     if not (code.isascii() and code.replace("-", "").replace("_", "").isalnum()):
         raise RefusedError("A code is made of letters, digits, - and _.")
     if len(code) > _CODE_CHARS_MAX:
-        raise RefusedError(f"A code has at most {_CODE_CHARS_MAX} characters.")
+        raise RefusedError("A code has at most %(most)s characters.", most=_CODE_CHARS_MAX)
     if not (len(currency) == 3 and currency.isascii() and currency.isupper()):  # noqa: PLR2004
         raise RefusedError("A currency is three capital letters (ISO 4217), e.g. EUR.")
     if not reason.strip():

@@ -38,7 +38,7 @@ from wallets
 """)
 _HOLDS: Final = text("""
 select width_bucket(extract(epoch from now() - h.created_at)::float8, cast(:marks as float8[]))
-           as age, count(*), sum(h.amount_ucr)::bigint, min(h.created_at)
+           as age, count(*), sum(h.amount_ucr)::bigint
 from credit_holds h join tenants t on t.id = h.tenant_id
 where h.state = 'pending' group by 1 order by 1
 """)
@@ -83,7 +83,6 @@ class HoldsOfAge:
     age: int
     count: int
     amount_ucr: int
-    oldest_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

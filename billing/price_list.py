@@ -107,11 +107,13 @@ async def schedule(
     if place.past:
         raise RefusedError(
             "Prices change in the future only: what was charged keeps its price."
-            f" {valid_from.isoformat()} has passed."
+            " %(valid_from)s has passed.",
+            valid_from=valid_from.isoformat(),
         )
     if place.later_id is not None:
         raise ConflictError(
-            f"Version {place.later_id} is scheduled for that moment or later; withdraw it first."
+            "Version %(later_id)s is scheduled for that moment or later; withdraw it first.",
+            later_id=place.later_id,
         )
     await connection.execute(_END_LAST, {"valid_from": valid_from})
     values = _as_columns(new)
@@ -146,12 +148,13 @@ async def withdraw(connection: AsyncConnection, version_id: int, *, actor: Actor
     await connection.execute(_LOCK)
     known = (await connection.execute(queries.PRICES_BY_ID, {"id": version_id})).one_or_none()
     if known is None:
-        raise NotFoundError(f"There is no price version {version_id}.")
+        raise NotFoundError("There is no price version %(version_id)s.", version_id=version_id)
     valid_from = await connection.scalar(_WITHDRAW, {"id": version_id})
     if valid_from is None:
         raise ConflictError(
-            "A version that is in force, or before another scheduled one, cannot be withdrawn:"
-            f" {version_id}."
+            "A version that is in force, or before another scheduled one, cannot be"
+            " withdrawn: %(version_id)s.",
+            version_id=version_id,
         )
     await connection.execute(_REOPEN, {"valid_from": valid_from})
     await account_log.note(
@@ -173,11 +176,13 @@ def _check(new: NewPrices) -> None:
         figures[f"per 1 000 input tokens of {model}"] = tokens.input_ucr
         figures[f"per 1 000 output tokens of {model}"] = tokens.output_ucr
     for model, cost in new.provider_prices.items():
-        figures[f"of the provider for input tokens of {model}"] = cost.input_usd_micro
-        figures[f"of the provider for output tokens of {model}"] = cost.output_usd_micro
+        figures[f"the provider's for input tokens of {model}"] = cost.input_usd_micro
+        figures[f"the provider's for output tokens of {model}"] = cost.output_usd_micro
     for name, figure in figures.items():
         if figure < 0:
-            raise RefusedError(f"The price {name} must be 0 or more, not {figure}.")
+            raise RefusedError(
+                "A price must be 0 or more: %(name)s is %(figure)s.", name=name, figure=figure
+            )
     if new.per_1k_tokens and ANY_MODEL not in new.per_1k_tokens:
         raise RefusedError(
             'Prices of tokens need a line for all other models: name it "*".'

@@ -135,7 +135,9 @@ async def by_id(connection: AsyncConnection, price_version_id: int) -> PriceVers
     """Return the version that a charge names; NotFoundError when there is none."""
     row = (await connection.execute(queries.PRICES_BY_ID, {"id": price_version_id})).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no price version {price_version_id}.")
+        raise NotFoundError(
+            "There is no price version %(price_version_id)s.", price_version_id=price_version_id
+        )
     return version_of(row)
 
 

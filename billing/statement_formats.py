@@ -1,17 +1,12 @@
-"""A statement as CSV or JSON, written piece by piece.
+"""A statement as CSV or JSON, written piece by piece."""
 
-CSV opens in spreadsheets, which run cells that begin with ``=``, ``+``, ``-`` or ``@`` as
-formulas: texts that people chose get an apostrophe in front, amounts are numbers and stay.
-"""
-
-import csv
-import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.core.money import format_credits
+from app.core.spreadsheet import Figure, csv_line
 from billing.statements import Line, Terms
 
 CSV_COLUMNS = (
@@ -30,7 +25,6 @@ CSV_COLUMNS = (
     "request_id",
     "entry",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 # What the totals call a kind of line.
 _TOTALS = {
     "grant": "granted",
@@ -60,12 +54,12 @@ class Totals:
 async def as_csv(about: Terms, lines: AsyncIterator[Line]) -> AsyncIterator[str]:
     """Yield CSV (RFC 4180): a header, the opening balance, the lines, the closing balance."""
     totals = Totals(closing_ucr=about.opening_ucr)
-    yield _row(CSV_COLUMNS)
-    yield _row(_balance_row(about.since.isoformat(), "opening", about.opening_ucr))
+    yield csv_line(CSV_COLUMNS)
+    yield csv_line(_balance_row(about.since.isoformat(), "opening", about.opening_ucr))
     async for line in lines:
         totals.add(line)
-        yield _row(_cells(line))
-    yield _row(_balance_row(about.until.isoformat(), "closing", totals.closing_ucr))
+        yield csv_line(_cells(line))
+    yield csv_line(_balance_row(about.until.isoformat(), "closing", totals.closing_ucr))
 
 
 async def as_json(about: Terms, lines: AsyncIterator[Line]) -> AsyncIterator[str]:
@@ -117,27 +111,15 @@ def _object(line: Line) -> dict[str, object]:
 
 def _cells(line: Line) -> list[object]:
     values = _object(line)
-    for name in ("model", "reference", "request_id"):
-        values[name] = _harmless(values[name])
+    for name in ("amount", "balance"):
+        values[name] = Figure(values[name])
     return [values[name] for name in CSV_COLUMNS]
 
 
 def _balance_row(time: str, kind: str, balance_ucr: int) -> list[object]:
     cells: list[object] = [None] * len(CSV_COLUMNS)
-    cells[:4] = [time, kind, None, format_credits(balance_ucr)]
+    cells[:4] = [time, kind, None, Figure(format_credits(balance_ucr))]
     return cells
-
-
-def _harmless(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
-
-
-def _row(cells: tuple[str, ...] | list[object]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()
 
 
 def _text(value: UUID | None) -> str | None:

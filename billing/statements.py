@@ -11,7 +11,7 @@ Lines are read in pages through a server-side cursor: a month of any size takes 
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,8 +20,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.errors import NotFoundError, RefusedError
+from billing.charge_days import CHARGED_SQL
 
 PAGE_LINES = 1_000
+_FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 _MONTH = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])", re.ASCII)
 
 # What a movement does to available + held; a hold and a release do nothing to it.
@@ -38,9 +40,14 @@ select name, time_zone,
        now() < make_timestamptz(:year, :month, 1, 0, 0, 0, time_zone) as future
 from tenants where id = :tenant_id
 """)
+# From what there is now: what was before it may be years.
 _OPENING: Final = text(f"""
-select coalesce(sum({_SIGNED}), 0)::bigint from journal j
-where j.tenant_id = :tenant_id and j.created_at < :since
+with {CHARGED_SQL}
+select (select w.available_ucr + w.held_ucr from wallets w where w.tenant_id = :tenant_id)
+    + (select coalesce(sum(c.charged_ucr), 0) from charged c)
+    - (select coalesce(sum({_SIGNED}), 0) from journal j
+       where j.tenant_id = :tenant_id and j.created_at >= :since
+           and j.kind not in ('hold', 'release', 'capture'))
 """)  # noqa: S608 - our own expression
 # What a reply is stands in the message path's tables; a statement has to name it.
 _LINES: Final = text(f"""
@@ -59,6 +66,40 @@ where j.tenant_id = :tenant_id and j.created_at >= :since and j.created_at < :un
     and j.kind not in ('hold', 'release')
 order by j.seq
 """)  # noqa: S608 - our own expression
+
+
+# A month on paper: charges by their day, everything else line by line.
+_ROWS: Final = text(f"""
+with {CHARGED_SQL}
+select x.day, x.kind, x.amount_ucr, x.count, x.source, x.reason
+from (
+    select c.day, 'capture' as kind, -sum(c.charged_ucr)::bigint as amount_ucr,
+           sum(c.charges)::bigint as count, null as source, null as reason,
+           max(c.last_charge_at) as at, 0 as seq
+    from charged c group by c.day having sum(c.charges) > 0
+    union all
+    select (j.created_at at time zone :time_zone)::date, j.kind, {_SIGNED}, 1,
+           case when j.kind = 'grant' then j.facts ->> 'source' end,
+           coalesce(j.facts ->> 'reason', j.facts ->> 'cause'), j.created_at, j.seq
+    from journal j
+    where j.tenant_id = :tenant_id and j.created_at >= :since and j.created_at < :until
+        and j.kind not in ('hold', 'release', 'capture')
+) x
+order by x.at, x.seq limit :rows_max
+""")  # noqa: S608 - our own expression
+ROWS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a printed statement: a day's charges, or one other movement."""
+
+    day: date
+    kind: str
+    amount_ucr: int
+    count: int
+    source: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +157,7 @@ async def terms(connection: AsyncConnection, tenant_id: UUID, month: str) -> Ter
     """
     match = _MONTH.fullmatch(month)
     if match is None:
-        raise RefusedError(f"{month!r} is not a month; write it like 2026-11.")
+        raise RefusedError("“%(month)s” is not a month; write it like 2026-11.", month=month)
     year, number = int(match[1]), int(match[2])
     row = (
         await connection.execute(
@@ -133,8 +174,9 @@ async def terms(connection: AsyncConnection, tenant_id: UUID, month: str) -> Ter
     if row is None:
         raise NotFoundError("There is no such business.")
     if row.future:
-        raise RefusedError(f"The month {month} has not begun yet.")
-    opening = await connection.scalar(_OPENING, {"tenant_id": tenant_id, "since": row.since})
+        raise RefusedError("The month %(month)s has not begun yet.", month=month)
+    values = {"tenant_id": tenant_id, "since": row.since, "until": _FOR_EVER}
+    opening = await connection.scalar(_OPENING, values | {"time_zone": row.time_zone})
     return Terms(
         tenant_id=tenant_id,
         name=row.name,
@@ -157,6 +199,18 @@ async def lines(connection: AsyncConnection, about: Terms) -> AsyncIterator[Line
             for row in page:
                 balance_ucr += row.amount_ucr
                 yield _line(row._mapping, zone, balance_ucr)  # noqa: SLF001
+
+
+async def rows(connection: AsyncConnection, about: Terms) -> list[Row]:
+    """Return a statement in short: opening + all rows = closing; at most ``ROWS_MAX`` of them."""
+    values = {
+        "tenant_id": about.tenant_id,
+        "time_zone": about.time_zone,
+        "since": about.since,
+        "until": about.until,
+        "rows_max": ROWS_MAX + 1,
+    }
+    return [Row(*row) for row in await connection.execute(_ROWS, values)]
 
 
 def _line(row: Any, zone: ZoneInfo, balance_ucr: int) -> Line:

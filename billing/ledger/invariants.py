@@ -314,7 +314,7 @@ where coalesce(w.head_hash, '') <> coalesce((
 
 DAY_COUNTED = Invariant(
     13,
-    "the day that the caps count is what was held and charged on it",
+    "the day and the month that the caps count are what was held and charged in them",
     """
 select 'wallets', w.tenant_id::text, 'its day is not one'
 from wallets w
@@ -332,6 +332,23 @@ cross join lateral (
     where tenant_id = w.tenant_id and created_at >= w.day_from
 ) h
 where w.tenant_id = :tenant_id and w.day_ucr <> h.sum
+union all
+select 'wallets', w.tenant_id::text, 'its month is not one'
+from wallets w
+where w.tenant_id = :tenant_id and not coalesce(
+    w.month_until > w.month_from and w.month_until <= w.month_from + interval '32 days',
+    w.month_from is null and w.month_until is null)
+union all
+select 'wallets', w.tenant_id::text, format('month_ucr is %s, holds of that month are %s',
+    w.month_ucr, h.sum)
+from wallets w
+cross join lateral (
+    select coalesce(sum(case when state = 'pending' then amount_ucr else captured_ucr end), 0)
+        as sum
+    from credit_holds
+    where tenant_id = w.tenant_id and created_at >= w.month_from
+) h
+where w.tenant_id = :tenant_id and w.month_ucr <> h.sum
 """,
 )
 

@@ -19,13 +19,19 @@ class HoldVerdict(StrEnum):
     BLOCKED = "blocked"
     INSUFFICIENT = "insufficient"
     DAILY_CAP = "daily_cap"
+    MONTHLY_CAP = "monthly_cap"
     CONTACT_CAP = "contact_cap"
     STOPPED = "stopped"
 
     @property
     def capped(self) -> bool:
         """True when the tenant's own caps refused it, and not a lack of credits."""
-        return self in {HoldVerdict.DAILY_CAP, HoldVerdict.CONTACT_CAP, HoldVerdict.STOPPED}
+        return self in {
+            HoldVerdict.DAILY_CAP,
+            HoldVerdict.MONTHLY_CAP,
+            HoldVerdict.CONTACT_CAP,
+            HoldVerdict.STOPPED,
+        }
 
 
 class CloseVerdict(StrEnum):

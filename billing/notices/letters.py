@@ -1,33 +1,30 @@
 """What Parley writes to a business about its credits and payments, and to whom.
 
 Letters go to the tenant's billing address, else to those of its people who want them (owners,
-unless they said otherwise), through the outbox: the key names the occasion, so each is written
-once. Amounts are exact.
+unless they said otherwise), each in their own language, through the outbox: the key names the
+occasion, so each is written once. Amounts are exact, times are the business's.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.locales import Translator, translator
 from app.core.mail.letter import Action, Letter
 from app.core.mail.outbox import Outbox
-from app.core.money import format_credits
+from billing.caps import stop_reason
 from billing.payments.money import format_money
 
+if TYPE_CHECKING:
+    from app.core.formats import Formats
+
 BILLING_PAGE = "/billing"
-_OUT = 0
-_EXPIRY_ADVICE = (
-    "There is nothing you have to do. What is not used by then is gone and cannot be given back."
-)
-_PAYMENT_ADVICE = (
-    "Please check your payment method and pay again. The credits you have can be used as before."
-)
-_FOOTNOTE = (
-    "You get this mail because you look after billing at {business}. Change who does in"
-    " Parley under Billing."
-)
+_OUT, _WHOLE = 0, 100
 # As ``tenants.notifications.wants`` judges it; here for many businesses in one statement.
 _WHO_WANT_IT = """
     memberships m join users u on u.id = m.user_id
@@ -41,15 +38,50 @@ HAS_READERS = f"(t.billing_email is not null or exists (select 1 from {_WHO_WANT
 """SQL: whether anybody can be written to at the tenant ``t``."""
 _READERS = text(
     f"""
-    select t.name as business, r.address
+    select t.name as business, t.time_zone, r.address, r.locale
     from tenants t cross join lateral (
-        select t.billing_email as address where t.billing_email is not null
+        select t.billing_email as address, t.locale where t.billing_email is not null
         union all
-        select u.email from {_WHO_WANT_IT} and t.billing_email is null
+        select u.email, u.locale from {_WHO_WANT_IT} and t.billing_email is null
     ) r
     where t.id = :tenant_id order by r.address
     """  # noqa: S608 - our own words
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who is written to: their language, their business, and how it writes figures."""
+
+    _: Translator
+    formats: "Formats"
+    business: str
+    page: str
+
+    def letter(
+        self,
+        *,
+        subject: str,
+        preheader: str,
+        paragraphs: tuple[str, ...],
+        action: str,
+        url: str | None = None,
+        facts: tuple[tuple[str, str], ...] = (),
+    ) -> Letter:
+        """Return a letter that ends in why it came."""
+        return Letter(
+            locale=self._.language,
+            subject=subject,
+            preheader=preheader,
+            paragraphs=paragraphs,
+            facts=facts,
+            action=Action(action, url or self.page),
+            footnote=self._(
+                "You get this mail because you look after billing at %(business)s. Change who"
+                " does in Parley under Billing.",
+                business=self.business,
+            ),
+        )
 
 
 class Notices:
@@ -70,36 +102,26 @@ class Notices:
         base_ucr: int,
     ) -> bool:
         """Tell that a balance crossed a mark (50, 20, 5 or 0 percent); True when it was queued."""
-        left, base = format_credits(left_ucr), format_credits(base_ucr)
-        if percent == _OUT:
-            subject = "Your credits are used up: the assistant has stopped answering"
-            opening = (
-                "The credits of {business} are used up. The assistant does not answer any more;"
-                " new conversations wait in your inbox for a person."
+
+        def compose(reader: Reader) -> Letter:
+            _ = reader._
+            left, base = reader.formats.credits(left_ucr), reader.formats.credits(base_ucr)
+            return reader.letter(
+                subject=_("%(percent)s %% of your credits are left", percent=percent)
+                if percent > _OUT
+                else _("Your credits are used up: the assistant has stopped answering"),
+                preheader=_("%(left)s credits left", left=left),
+                paragraphs=_running_low(reader, left, base, percent)
+                if percent > _OUT
+                else _run_out(reader),
+                facts=(
+                    (_("Credits left"), left),
+                    (_("Given since the last top-up or plan grant"), base),
+                ),
+                action=_("Top up credits"),
             )
-            advice = (
-                "Top up to let it go on. Messages that came in the meantime stay with your team:"
-                " the assistant does not answer them later."
-            )
-        else:
-            subject = f"{percent} % of your credits are left"
-            opening = "{business} has " + f"{left} credits left, {percent} % or less of the last"
-            opening += f" {base} it was given."
-            advice = (
-                "When they run out the assistant stops answering and conversations go to your"
-                " team. Top up in time to keep it on."
-            )
-        facts = (("Credits left", left), ("Given since the last top-up or plan grant", base))
-        return await self._write(
-            connection,
-            tenant_id,
-            key=f"balance:{occasion}",
-            subject=subject,
-            preheader=f"{left} credits left",
-            paragraphs=(opening, advice),
-            facts=facts,
-            action="Top up credits",
-        )
+
+        return await self.write(connection, tenant_id, f"balance:{occasion}", compose)
 
     async def expiry(
         self,
@@ -112,23 +134,33 @@ class Notices:
         expires_at: datetime,
     ) -> bool:
         """Tell that credits expire within 30, 7 or 1 days; True when it was queued."""
-        left = format_credits(left_ucr)
-        day = f"{expires_at:%-d %B %Y, %H:%M} UTC"
-        within = "tomorrow" if days == 1 else f"within {days} days"
-        return await self._write(
-            connection,
-            tenant_id,
-            key=f"expiry:{lot_id}:{days}",
-            subject=f"{left} credits expire {within}",
-            preheader=f"They can be used until {day}",
-            paragraphs=(
-                "{business} has " + f"{left} credits that expire on {day}."
-                " They are used before credits that stay longer.",
-                _EXPIRY_ADVICE,
-            ),
-            facts=(("Credits", left), ("Expire", day)),
-            action="See your credits",
-        )
+
+        def compose(reader: Reader) -> Letter:
+            _ = reader._
+            left, day = reader.formats.credits(left_ucr), reader.formats.time(expires_at)
+            return reader.letter(
+                subject=_("%(left)s credits expire tomorrow", left=left)
+                if days == 1
+                else _("%(left)s credits expire within %(days)s days", left=left, days=days),
+                preheader=_("They can be used until %(day)s", day=day),
+                paragraphs=(
+                    _(
+                        "%(business)s has %(left)s credits that expire on %(day)s. They are used"
+                        " before credits that stay longer.",
+                        business=reader.business,
+                        left=left,
+                        day=day,
+                    ),
+                    _(
+                        "There is nothing you have to do. What is not used by then is gone and"
+                        " cannot be given back."
+                    ),
+                ),
+                facts=((_("Credits"), left), (_("Expire"), day)),
+                action=_("See your credits"),
+            )
+
+        return await self.write(connection, tenant_id, f"expiry:{lot_id}:{days}", compose)
 
     async def payment_failed(
         self,
@@ -141,69 +173,108 @@ class Notices:
         pay_url: str | None = None,
     ) -> bool:
         """Tell that a payment did not go through; True when it was queued."""
-        amount = format_money(amount_minor, currency)
-        return await self._write(
-            connection,
-            tenant_id,
-            key=f"payment_failed:{occasion}",
-            subject=f"Your payment of {amount} did not go through",
-            preheader="Nothing was charged. Please check your payment method.",
-            paragraphs=(
-                f"The payment of {amount} for " + "{business} was declined by your bank or"
-                " card. Nothing was charged, and no credits were added.",
-                _PAYMENT_ADVICE,
-            ),
-            facts=(("Amount", amount),),
-            action="Pay now" if pay_url else "Check your payment method",
-            url=pay_url,
-        )
+
+        def compose(reader: Reader) -> Letter:
+            _ = reader._
+            amount = format_money(amount_minor, currency, _.language)
+            return reader.letter(
+                subject=_("Your payment of %(amount)s did not go through", amount=amount),
+                preheader=_("Nothing was charged. Please check your payment method."),
+                paragraphs=(
+                    _(
+                        "The payment of %(amount)s for %(business)s was declined by your bank or"
+                        " card. Nothing was charged, and no credits were added.",
+                        amount=amount,
+                        business=reader.business,
+                    ),
+                    _(
+                        "Please check your payment method and pay again. The credits you have can"
+                        " be used as before."
+                    ),
+                ),
+                facts=((_("Amount"), amount),),
+                action=_("Pay now") if pay_url else _("Check your payment method"),
+                url=pay_url,
+            )
+
+        return await self.write(connection, tenant_id, f"payment_failed:{occasion}", compose)
 
     async def stopped(
         self, connection: AsyncConnection, tenant_id: UUID, *, occasion: str, rule: str
     ) -> bool:
-        """Tell that an auto-stop rule stopped the assistant; ``rule`` is why, a sentence."""
-        return await self._write(
-            connection,
-            tenant_id,
-            key=f"stopped:{occasion}",
-            subject="Your assistant was stopped by the rule you set",
-            preheader="Conversations go to your team until you start it again.",
-            paragraphs=(
-                "The assistant of {business} has stopped answering. " + rule,
-                "Conversations go to your team until you start it again or change the rule.",
-            ),
-            action="Review the rule",
-        )
+        """Tell that an auto-stop rule stopped the assistant; ``rule`` is what was stored of it."""
 
-    async def _write(
+        def compose(reader: Reader) -> Letter:
+            _ = reader._
+            return reader.letter(
+                subject=_("Your assistant was stopped by the rule you set"),
+                preheader=_("Conversations go to your team until you start it again."),
+                paragraphs=(
+                    _(
+                        "The assistant of %(business)s has stopped answering.",
+                        business=reader.business,
+                    )
+                    + f" {stop_reason(rule, _)}",
+                    _("Conversations go to your team until you start it again or change the rule."),
+                ),
+                action=_("Review the rule"),
+            )
+
+        return await self.write(connection, tenant_id, f"stopped:{occasion}", compose)
+
+    async def write(
         self,
         connection: AsyncConnection,
         tenant_id: UUID,
-        *,
         key: str,
-        subject: str,
-        preheader: str,
-        paragraphs: tuple[str, ...],
-        action: str,
-        url: str | None = None,
-        facts: tuple[tuple[str, str], ...] = (),
+        compose: Callable[[Reader], Letter],
     ) -> bool:
+        """Write one letter to each who wants it, in their language; True when any was queued."""
+        from app.core.formats import Formats
+
         queued = False
         readers = (await connection.execute(_READERS, {"tenant_id": tenant_id})).all()
-        for number, reader in enumerate(readers):
-            letter = Letter(
-                subject=subject,
-                preheader=preheader,
-                paragraphs=tuple(p.replace("{business}", reader.business) for p in paragraphs),
-                facts=facts,
-                action=Action(action, url or self._page),
-                footnote=_FOOTNOTE.replace("{business}", reader.business),
-            )
+        for number, row in enumerate(readers):
+            _ = translator(row.locale)
+            reader = Reader(_, Formats(_.language, row.time_zone), row.business, self._page)
             queued |= await self._outbox.queue(
                 connection,
-                to=reader.address,
-                letter=letter,
+                to=row.address,
+                letter=compose(reader),
                 key=f"{key}:{number}" if number else key,
                 tenant_id=tenant_id,
             )
         return queued
+
+
+def _running_low(reader: Reader, left: str, base: str, percent: int) -> tuple[str, ...]:
+    _ = reader._
+    return (
+        _(
+            "%(business)s has %(left)s credits left, %(percent)s %% or less of the last %(base)s"
+            " it was given.",
+            business=reader.business,
+            left=left,
+            percent=percent,
+            base=base,
+        ),
+        _(
+            "When they run out the assistant stops answering and conversations go to your team."
+            " Top up in time to keep it on."
+        ),
+    )
+
+
+def _run_out(reader: Reader) -> tuple[str, ...]:
+    _ = reader._
+    return (
+        _(
+            "The credits of %(business)s are used up. The assistant does not answer any more; new"
+            " conversations wait in your inbox for a person.",
+            business=reader.business,
+        ),
+        _(
+            "Top up to let it go on. Messages that came in the meantime stay with your team: the"
+            " assistant does not answer them later."
+        ),
+    )

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.caps import STOPPED_BY_HAND
 from billing.notices.letters import HAS_READERS, Notices
+from billing.notices.spending import tell_cap
 
 MARKS = (50, 20, 5, 0)
 EXPIRY_DAYS = (30, 7, 1)
@@ -91,6 +92,46 @@ _STOPPED = text(
     order by w.tenant_id limit :batch_max
     """  # noqa: S608 - our own condition
 )
+
+CAP_MARKS = (80, 100)
+# The highest mark that this month's use has passed; the mail's row says that it was told.
+_CAPS = text(
+    f"""
+    select w.tenant_id, w.month_ucr, w.monthly_cap_ucr, m.percent,
+           to_char(w.month_from at time zone t.time_zone, 'YYYY-MM') || ':' || m.percent as occasion
+    from wallets w join tenants t on t.id = w.tenant_id and t.status = 'active'
+    cross join lateral (
+        select max(mark) as percent from unnest(cast(:marks as int[])) mark
+        where w.month_ucr + case when mark = 100 then greatest(1, coalesce((
+            select per_reply_ucr from price_versions
+            where valid_from <= now() and (valid_until is null or valid_until > now())
+        ), 1)) - 1 else 0 end >= w.monthly_cap_ucr::numeric * mark / 100
+    ) m
+    where w.monthly_cap_ucr > 0 and w.month_until > now() and m.percent is not null
+      and {HAS_READERS} and not exists (
+        select 1 from mails x where x.tenant_id = w.tenant_id
+          and x.key = 'cap:' || to_char(w.month_from at time zone t.time_zone, 'YYYY-MM')
+              || ':' || m.percent)
+    order by w.tenant_id limit :batch_max
+    """  # noqa: S608 - our own condition
+)
+
+
+async def watch_caps(connection: AsyncConnection, notices: Notices) -> int:
+    """Tell of monthly caps that are 80 or 100 percent used, once each; how many letters."""
+    values = {"marks": list(CAP_MARKS), "batch_max": _BATCH}
+    queued = 0
+    for row in (await connection.execute(_CAPS, values)).all():
+        queued += await tell_cap(
+            notices,
+            connection,
+            row.tenant_id,
+            occasion=row.occasion,
+            percent=row.percent,
+            used_ucr=row.month_ucr,
+            cap_ucr=row.monthly_cap_ucr,
+        )
+    return queued
 
 
 async def watch_balances(connection: AsyncConnection, notices: Notices) -> int:

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.errors import ExpectedError, ProviderError
 from billing.notices.letters import Notices
 from billing.payments import receipts, subscriptions
+from billing.payments.auto_top_up import keep_card
 from billing.payments.reversals import apply_dispute, apply_refunds
-from billing.payments.settling import settle_invoice, settle_top_up
+from billing.payments.settling import settle_auto_top_up, settle_invoice, settle_top_up
 from billing.payments.stripe_api import Object, StripeApi
 
 Change = Callable[[AsyncConnection], Awaitable[str]]
@@ -54,6 +55,8 @@ class Effects:
         async def change(connection: AsyncConnection) -> str:
             tenant_id = _id(session, "tenant_id")
             payment_id = _id(session, "payment_id")
+            if tenant_id is not None and session["mode"] == "setup":
+                return await keep_card(connection, tenant_id, session)
             if tenant_id is None or payment_id is None:
                 return _NOT_OURS
             payment = await receipts.lock(connection, tenant_id, payment_id)
@@ -85,7 +88,7 @@ class Effects:
             details = _subscription_details(invoice)
             tenant_id = _id(details, "tenant_id")
             if tenant_id is None:
-                return _NOT_OURS
+                return await _settle_bought(connection, invoice)
             if invoice["status"] != "paid":
                 return "not paid"
             return await settle_invoice(connection, tenant_id, invoice, details)
@@ -160,6 +163,15 @@ class Effects:
 async def _unknown(_: AsyncConnection) -> str:
     """What follows when Stripe does not know the object (any more): nothing."""
     return "unknown at Stripe"
+
+
+async def _settle_bought(connection: AsyncConnection, invoice: Object) -> str:
+    """Settle an invoice of a business's own rule; other invoices are not ours."""
+    tenant_id, payment_id = _id(invoice, "tenant_id"), _id(invoice, "payment_id")
+    if tenant_id is None or payment_id is None or invoice["status"] != "paid":
+        return _NOT_OURS
+    payment = await receipts.lock(connection, tenant_id, payment_id)
+    return await settle_auto_top_up(connection, payment, invoice) if payment else _NOT_OURS
 
 
 def _subscription_details(invoice: Object) -> Object:

@@ -99,6 +99,28 @@ class Checkout:
             await receipts.bind_session(connection, tenant_id, payment_id, str(session["id"]))
         return str(session["url"])
 
+    async def start_card_setup(
+        self, tenant_id: UUID, *, currency: str, success_url: str, cancel_url: str
+    ) -> str:
+        """Begin to save a card for purchases without a click; the address of Stripe's page.
+
+        Raises:
+            RefusedError: an address that is not of ``APP_URL``.
+            ProviderError: Stripe did not take it.
+        """
+        self._check_address(success_url)
+        self._check_address(cancel_url)
+        params = {
+            "customer": await self._customer(tenant_id),
+            "mode": "setup",
+            "currency": currency.lower(),
+            "metadata": {"tenant_id": str(tenant_id)},
+            "success_url": success_url,
+            "cancel_url": cancel_url,
+        }
+        session = await self._stripe.create_session(params, f"card:{ids.uuid7()}")
+        return str(session["url"])
+
     async def start_portal(self, tenant_id: UUID, *, return_url: str) -> str:
         """Open Stripe's customer portal (cards, invoices, cancelling); returns its address."""
         self._check_address(return_url)
@@ -174,7 +196,7 @@ class Checkout:
         async with self._database.system() as connection:
             found = await plans.package(connection, code)
         if not found.offered:
-            raise NotFoundError(f"There is no top-up package {code!r}.")
+            raise NotFoundError("There is no top-up package “%(code)s”.", code=code)
         row = {
             "kind": "top_up",
             "package_code": found.code,
@@ -195,7 +217,7 @@ class Checkout:
             found = await plans.plan(connection, code)
             current = await subscriptions.subscription_of(connection, tenant_id)
         if not found.offered:
-            raise NotFoundError(f"There is no plan {code!r}.")
+            raise NotFoundError("There is no plan “%(code)s”.", code=code)
         if found.price_minor == 0:
             raise RefusedError("A plan without a price needs no payment: change to it.")
         if current is not None and current.provider_ref is not None:
@@ -240,10 +262,10 @@ class Checkout:
 
 def _check_change(current: Subscription, old: plans.Plan, new: plans.Plan, actor: Actor) -> None:
     if new.code in {old.code, current.next_plan_code}:
-        raise ConflictError(f"The plan is {new.code!r} already, or will be.")
+        raise ConflictError("The plan is “%(code)s” already, or will be.", code=new.code)
     if actor.kind in {"user", "api_key"}:
         if not new.offered:
-            raise NotFoundError(f"There is no plan {new.code!r}.")
+            raise NotFoundError("There is no plan “%(code)s”.", code=new.code)
         if new.price_minor > 0 and current.provider_ref is None:
             raise RefusedError("This plan has a price: begin with a checkout.")
     if current.provider_ref is not None and new.price_minor == 0:

@@ -8,7 +8,6 @@ is answered; a worker does the rest.
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -24,30 +23,17 @@ from app.core.observability.context import bind
 from app.core.observability.metrics import WEBHOOKS
 from app.core.observability.sentry import capture
 from app.core.ports import Doorbell
-from app.http.client import client_address, header, request_id
+from app.http.client import client_address, first_headers, request_id
+from app.http.webhooks import Refused, accepted, problem, read_body, send_reply
 from billing.payments.events import QUEUE, store
 from billing.payments.stripe_api import verify_event
 
 log = logging.getLogger(__name__)
 
 PATH = "/webhooks/stripe"
-BODY_BYTES_MAX = 1 << 20
 _STORE_S = 10.0
 _RETRY_AFTER_S = 5
 _NAME_CHARS_MAX = 255
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, not a fault
-    """Ends a request with a problem document; never leaves this module."""
-
-    def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.headers = headers or {}
-        super().__init__(code)
 
 
 class _Object(msgspec.Struct):
@@ -87,25 +73,27 @@ class StripeDoor:
         with bind(request_id=rid):
             try:
                 outcome = await self._take(scope, receive, rid)
-            except _Refused as refused:
+            except Refused as refused:
                 WEBHOOKS.labels("stripe", refused.code).inc()
-                await _respond(send, refused.status, _problem(refused, rid), rid, refused.headers)
+                reply = problem(refused, rid)
             except Exception as error:
                 # Nobody stands around the door: what the framework does for its handlers.
                 WEBHOOKS.labels("stripe", "internal").inc()
                 log.exception("unexpected error", extra={"errorType": type(error).__name__})
                 capture(error)
-                broken = _Refused(500, "internal", "Something went wrong on our side.")
-                await _respond(send, 500, _problem(broken, rid), rid, {})
+                broken = Refused(500, "internal", "Something went wrong on our side.")
+                reply = problem(broken, rid)
             else:
                 WEBHOOKS.labels("stripe", outcome).inc()
-                await _respond(send, 200, {"status": outcome, "requestId": rid}, rid, {})
+                reply = accepted(outcome, rid)
+        await send_reply(send, reply)
 
     async def _take(self, scope: Any, receive: Any, rid: str) -> str:
         if scope["method"] != "POST":
-            raise _Refused(405, "method", "Only POST is answered here.", {"Allow": "POST"})
-        raw = await _read_body(receive)
-        signature = (header(scope, b"stripe-signature") or b"").decode("latin-1")
+            raise Refused(405, "method", "Only POST is answered here.", {"Allow": "POST"})
+        headers = first_headers(scope)
+        raw = await read_body(headers, receive)
+        signature = headers.get(b"stripe-signature", b"").decode("latin-1")
         secret = self._settings.stripe_webhook_secret
         # Off the loop: the first call imports the library.
         if not await asyncio.to_thread(verify_event, raw, signature, secret):
@@ -125,7 +113,7 @@ class StripeDoor:
             await self._doorbell.ring(QUEUE)
         return outcome
 
-    async def _unsigned(self, scope: Any) -> _Refused:
+    async def _unsigned(self, scope: Any) -> Refused:
         """Count an unsigned request against its address; 429 when there are many."""
         address = client_address(scope, self._settings.trusted_proxies)
         check = Check(self._bad, hash_address(self._subject_key, address))
@@ -136,8 +124,8 @@ class StripeDoor:
             extra={"webhook": "stripe", "security": "webhook", "action": action},
         )
         if not verdict.allowed:
-            return _Refused(429, action, "Too many unsigned requests.", verdict.headers())
-        return _Refused(400, action, "Stripe-Signature is missing, old or does not fit.")
+            return Refused(429, action, "Too many unsigned requests.", verdict.headers())
+        return Refused(400, action, "Stripe-Signature is missing, old or does not fit.")
 
     async def _store(self, event: _Event, rid: str) -> str:
         try:
@@ -153,7 +141,7 @@ class StripeDoor:
             if not isinstance(error, UnavailableError | TimeoutError) and not is_away(error):
                 raise
             log.warning("webhook not durable", extra={"webhook": "stripe", "event": "failed"})
-            raise _Refused(
+            raise Refused(
                 503,
                 "unavailable",
                 "Not stored; please send it again.",
@@ -165,51 +153,8 @@ def _read_event(raw: bytes) -> _Event:
     try:
         event = msgspec.json.decode(raw, type=_Event)
     except msgspec.DecodeError:
-        raise _Refused(400, "malformed", "The body is not an event of Stripe's.") from None
+        raise Refused(400, "malformed", "The body is not an event of Stripe's.") from None
     names = (event.id, event.type, event.data.object.id)
     if not event.id or any(len(name) > _NAME_CHARS_MAX or "\0" in name for name in names):
-        raise _Refused(400, "malformed", "The body is not an event of Stripe's.")
+        raise Refused(400, "malformed", "The body is not an event of Stripe's.")
     return event
-
-
-async def _read_body(receive: Any) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Refused(400, "disconnected", "The body did not arrive.")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise _Refused(413, "too_large", "An event has at most 1 MiB.", {"Connection": "close"})
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def _problem(refused: _Refused, rid: str) -> dict[str, Any]:
-    return {
-        "type": "about:blank",
-        "title": refused.code.replace("_", " ").capitalize(),
-        "status": refused.status,
-        "code": refused.code,
-        "detail": refused.detail,
-        "requestId": rid,
-    }
-
-
-async def _respond(
-    send: Any, status: int, body: Mapping[str, Any], rid: str, headers: Mapping[str, str]
-) -> None:
-    content = msgspec.json.encode(body)
-    kind = b"application/json" if status == 200 else b"application/problem+json"  # noqa: PLR2004
-    start_headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(content)).encode()),
-        (b"x-request-id", rid.encode()),
-        (b"cache-control", b"no-store"),
-        *((k.lower().encode(), v.encode()) for k, v in headers.items()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": start_headers})
-    await send({"type": "http.response.body", "body": content})

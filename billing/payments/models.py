@@ -28,6 +28,7 @@ EVENT_STATES = ("pending", "done", "ignored", "failed")
 REQUEST_KINDS = ("grant", "claw", "refund")
 REQUEST_STATES = ("requested", "approved", "rejected", "applied")
 REQUEST_SOURCES = ("promo", "correction")
+PAUSED_REASONS = ("declined", "refused", "taken_back")
 
 
 class BillingProfile(Stamped, Base):
@@ -135,6 +136,46 @@ class Payment(TenantRow, Stamped, Base):
     paid_at: Mapped[datetime | None]
     created_by: Mapped[str]
     request_id: Mapped[str | None]
+
+
+class AutoTopUp(Stamped, Base):
+    """A business's rule to buy credits by itself, from a card that Stripe keeps.
+
+    ``payment_id`` is the purchase under way: while there is one, no other is begun.
+    ``paused_reason`` ends it until an owner switches it on again.
+    """
+
+    __tablename__ = "auto_top_ups"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "payment_id"], [Payment.tenant_id, Payment.id]),
+        CheckConstraint("threshold_ucr > 0 and monthly_max_minor > 0", "amounts"),
+        CheckConstraint("(enabled_at is null) = (enabled_by is null)", "enabled"),
+        CheckConstraint(one_of("paused_reason", PAUSED_REASONS), "paused_reason"),
+        Index(
+            "ix_auto_top_ups_on",
+            "tenant_id",
+            postgresql_where=text("enabled_at is not null and paused_reason is null"),
+        ),
+        Index(
+            "ix_auto_top_ups_due",
+            "next_attempt_at",
+            postgresql_where=text("payment_id is not null"),
+        ),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey(Tenant.id), primary_key=True)
+    package_code: Mapped[str] = mapped_column(ForeignKey(TopUpPackage.code))
+    threshold_ucr: Mapped[Micro]
+    monthly_max_minor: Mapped[Micro]
+    enabled_at: Mapped[datetime | None]
+    enabled_by: Mapped[str | None]
+    paused_reason: Mapped[str | None]
+    card_ref: Mapped[str | None]
+    card_brand: Mapped[str | None]
+    card_last4: Mapped[str | None]
+    payment_id: Mapped[UUID | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 class PaymentReversal(TenantRow, Stamped, Base):

@@ -1,7 +1,11 @@
 """Money in minor units, as Stripe counts them, and how people read it."""
 
+import re
 from decimal import Decimal
 
+from app.core.errors import RefusedError
+
+_AMOUNT = re.compile(r"[0-9]{1,9}([.,][0-9]{1,3})?", re.ASCII)
 # docs.stripe.com/currencies: these have no minor unit, their amounts are whole …
 ZERO_DECIMAL = frozenset(
     "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()  # noqa: SIM905
@@ -23,6 +27,26 @@ def format_money(amount_minor: int, currency: str, locale: str = "en") -> str:
 
     amount = Decimal(amount_minor).scaleb(-minor_digits(currency))
     return format_currency(amount, currency, locale=locale.replace("-", "_"))
+
+
+def parse_money(amount: str, currency: str) -> int:
+    """Read an amount of a form (``20``, ``20.50``) as minor units of a currency.
+
+    RefusedError for anything else.
+    """
+    if not _AMOUNT.fullmatch(amount.strip()):
+        raise RefusedError("Write an amount such as 20 or 20.50.")
+    minor = Decimal(amount.strip().replace(",", ".")).scaleb(minor_digits(currency))
+    if minor != minor.to_integral_value():
+        raise RefusedError("Write an amount such as 20 or 20.50.")
+    return int(minor)
+
+
+def plain_money(amount_minor: int, currency: str) -> str:
+    """Write minor units as a form takes them: ``20`` or ``20.50``."""
+    digits = minor_digits(currency)
+    whole, rest = divmod(amount_minor, 10**digits)
+    return f"{whole}.{rest:0{digits}d}" if rest else str(whole)
 
 
 def proportion(total: int, part: int, whole: int) -> int:

@@ -126,5 +126,7 @@ async def grant_period(
         ),
     )
     if outcome is not GrantOutcome.GRANTED:
-        raise ConflictError(f"The plan's credits for {period} were granted on other terms.")
+        raise ConflictError(
+            "The plan's credits for %(period)s were granted on other terms.", period=period
+        )
     return lot_id, amount_ucr

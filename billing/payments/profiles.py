@@ -63,7 +63,7 @@ async def save_profile(
         raise RefusedError("A country is two capital letters (ISO 3166), e.g. DE.")
     values = asdict(profile)
     if any(value is not None and len(value) > _CHARS_MAX for value in values.values()):
-        raise RefusedError(f"Each field has at most {_CHARS_MAX} characters.")
+        raise RefusedError("Each field has at most %(most)s characters.", most=_CHARS_MAX)
     before = asdict(await profile_of(connection, tenant_id))
     await connection.execute(_SAVE, {"tenant_id": tenant_id, **values})
     await connection.execute(_SAVE_EMAIL, {"tenant_id": tenant_id, **values})

@@ -162,7 +162,9 @@ async def _claw(connection: AsyncConnection, reversal: _Reversal, want_ucr: int)
         ),
     )
     if outcome is not OpOutcome.CLAWED:
-        raise ConflictError(f"The ledger refused a {reversal.kind}: {outcome}.")
+        raise ConflictError(
+            "The ledger refused a %(kind)s: %(outcome)s.", kind=reversal.kind, outcome=outcome
+        )
     await _count(connection, payment, amount_ucr)
     return amount_ucr
 
@@ -186,7 +188,9 @@ async def _give_back(connection: AsyncConnection, reversal: _Reversal, clawed_uc
         ),
     )
     if outcome is not GrantOutcome.GRANTED:
-        raise ConflictError(f"The ledger refused to return a dispute's credits: {outcome}.")
+        raise ConflictError(
+            "The ledger refused to return a dispute's credits: %(outcome)s.", outcome=outcome
+        )
     await _count(connection, payment, -clawed_ucr)
 
 

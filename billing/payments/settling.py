@@ -1,6 +1,7 @@
 """Money that came: a top-up's credits, and a subscription's period with the credits of its plan."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +11,7 @@ from app.core.errors import ConflictError
 from billing import plans
 from billing.ledger import service as ledger
 from billing.ledger.schemas import Grant, GrantOutcome
-from billing.payments import receipts, subscriptions
+from billing.payments import auto_top_up, receipts, subscriptions
 from billing.payments.periods import grant_period
 from billing.payments.receipts import Payment, ref_of
 from billing.payments.stripe_api import Object
@@ -30,7 +31,30 @@ async def settle_top_up(connection: AsyncConnection, payment: Payment, session: 
     paid = (session["amount_subtotal"], str(session["currency"]).upper())
     if paid != (payment.price_minor, payment.currency):
         raise ConflictError("A Checkout Session was paid with another amount than was offered.")
-    facts = receipts.session_facts(session)
+    await _grant_bought(connection, payment, receipts.session_facts(session))
+    return "granted"
+
+
+async def settle_auto_top_up(connection: AsyncConnection, payment: Payment, invoice: Object) -> str:
+    """Grant what a paid invoice of a rule bought, once (system scope; the payment is locked).
+
+    Raises:
+        ConflictError: another amount or currency than was offered.
+    """
+    if payment.state == "paid":
+        return "paid before"
+    paid = (invoice["subtotal"], str(invoice["currency"]).upper())
+    if paid != (payment.price_minor, payment.currency):
+        raise ConflictError("An invoice was paid with another amount than was offered.")
+    await _grant_bought(connection, payment, receipts.invoice_facts(invoice))
+    await auto_top_up.free(connection, payment)
+    return "granted"
+
+
+async def _grant_bought(
+    connection: AsyncConnection, payment: Payment, facts: dict[str, Any]
+) -> None:
+    """Fill in what was paid for a top-up, and grant its credits."""
     _, expires_at = await receipts.mark_paid(connection, payment, facts)
     lot_id = ids.derived_uuid(payment.id, "lot")
     whole_credits, rest = divmod(payment.credits_ucr, 1_000_000)
@@ -53,9 +77,10 @@ async def settle_top_up(connection: AsyncConnection, payment: Payment, session: 
         ),
     )
     if outcome is not GrantOutcome.GRANTED:
-        raise ConflictError(f"The ledger refused the credits of a top-up: {outcome}.")
+        raise ConflictError(
+            "The ledger refused the credits of a top-up: %(outcome)s.", outcome=outcome
+        )
     await receipts.mark_granted(connection, payment, lot_id=lot_id, credits_ucr=payment.credits_ucr)
-    return "granted"
 
 
 async def settle_invoice(

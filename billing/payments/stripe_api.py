@@ -68,9 +68,33 @@ class StripeApi:
             lambda c: c.v1.subscriptions.update_async(ref, params, _options(key))
         )
 
+    async def create_invoice(self, params: Object, key: str) -> Object:
+        """Make a draft of an invoice."""
+        return await self._call(lambda c: c.v1.invoices.create_async(params, _options(key)))
+
+    async def create_invoice_item(self, params: Object, key: str) -> Object:
+        """Put a line on an invoice."""
+        return await self._call(lambda c: c.v1.invoice_items.create_async(params, _options(key)))
+
+    async def finalize_invoice(self, ref: str, key: str) -> Object:
+        """Make a draft an invoice that can be paid; Stripe does not collect it by itself."""
+        params = {"auto_advance": False}
+        return await self._call(
+            lambda c: c.v1.invoices.finalize_invoice_async(ref, params, _options(key))
+        )
+
+    async def pay_invoice(self, ref: str, params: Object, key: str) -> Object:
+        """Charge an invoice; ProviderError with status 402 when the card was declined."""
+        return await self._call(lambda c: c.v1.invoices.pay_async(ref, params, _options(key)))
+
+    async def void_invoice(self, ref: str, key: str) -> Object:
+        """Make an invoice that was not paid one that never will be."""
+        return await self._call(lambda c: c.v1.invoices.void_invoice_async(ref, {}, _options(key)))
+
     async def checkout_session(self, ref: str) -> Object:
-        """Read a Checkout Session with its invoice and charge."""
-        params = {"expand": ["payment_intent.latest_charge", "invoice"]}
+        """Read a Checkout Session with its invoice, charge, or the card that it saved."""
+        names = ["payment_intent.latest_charge", "invoice", "setup_intent.payment_method"]
+        params = {"expand": names}
         return await self._call(lambda c: c.v1.checkout.sessions.retrieve_async(ref, params))
 
     async def invoice(self, ref: str) -> Object:

@@ -82,7 +82,10 @@ class StripeControl:
         copies = given.copies
         acts: dict[str, Callable[[], Event]] = {
             "checkout.session.completed": lambda: money.pay(
-                self._named("session", given), delayed=given.delayed, copies=copies
+                self._named("session", given),
+                delayed=given.delayed,
+                card=given.status,
+                copies=copies,
             ),
             "checkout.session.async_payment_succeeded": lambda: money.arrive(
                 self._named("session", given), copies=copies

@@ -12,12 +12,24 @@ class Money:
         self._store = store
         self._webhooks = webhooks
 
-    def pay(self, session: Object, *, delayed: bool = False, copies: int = 1) -> Event:
-        """Complete a Checkout Session; `delayed` as with a bank debit: the money comes later."""
+    def pay(
+        self,
+        session: Object,
+        *,
+        delayed: bool = False,
+        card: str | None = None,
+        copies: int = 1,
+    ) -> Event:
+        """Complete a Checkout Session; `delayed` as with a bank debit: the money comes later.
+
+        One that saves a card saves one that is declined when `card` says so.
+        """
         _expect(session["status"] == "open", "this session is not open any more")
         session["status"] = "complete"
         session["customer_details"] = self._payer(session["customer"])
-        if session["mode"] == "subscription":
+        if session["mode"] == "setup":
+            self._save_card(session, declined=card == "declined")
+        elif session["mode"] == "subscription":
             self._subscribe(session)
         elif not delayed:
             self._receive(session)
@@ -100,6 +112,34 @@ class Money:
         dispute["status"] = status
         return self._webhooks.emit("charge.dispute.closed", dispute, copies=copies)
 
+    def collect(self, invoice: Object, card: Object) -> Event:
+        """Charge an invoice to a saved card: it is paid, or stays open when that is declined."""
+        if card["declined"]:
+            invoice["attempt_count"] += 1
+            return self._webhooks.emit("invoice.payment_failed", invoice)
+        return self._webhooks.emit("invoice.paid", self._store.pay_invoice(invoice))
+
+    def billed(self, customer_ref: str) -> Object:
+        """What an invoice says of who pays it."""
+        payer = self._payer(customer_ref)
+        return {
+            "customer_name": payer["name"],
+            "customer_address": payer["address"],
+            "customer_tax_ids": payer["tax_ids"],
+        }
+
+    def _save_card(self, session: Object, *, declined: bool) -> None:
+        card = {
+            "id": new_id("pm"),
+            "object": "payment_method",
+            "customer": session["customer"],
+            "card": {"brand": "visa", "last4": "0341" if declined else "4242"},
+            "declined": declined,
+        }
+        self._store.add("payment_method", card)
+        intent = {"id": new_id("seti"), "object": "setup_intent", "payment_method": card["id"]}
+        session["setup_intent"] = self._store.add("setup_intent", intent)["id"]
+
     def _receive(self, session: Object) -> None:
         intent = self._store.charge(session)
         session |= {"payment_status": "paid", "payment_intent": intent["id"]}
@@ -158,7 +198,6 @@ class Money:
     def _bill(self, subscription: Object, reason: str, amount: int) -> Object:
         item = subscription["items"]["data"][0]
         prorated = reason == "subscription_update"
-        payer = self._payer(subscription["customer"])
         line = {
             "id": new_id("il"),
             "object": "line_item",
@@ -171,9 +210,7 @@ class Money:
         }
         return self._store.invoice(
             customer=subscription["customer"],
-            customer_name=payer["name"],
-            customer_address=payer["address"],
-            customer_tax_ids=payer["tax_ids"],
+            **self.billed(subscription["customer"]),
             currency=subscription["currency"],
             status="open",
             billing_reason=reason,

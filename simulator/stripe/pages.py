@@ -43,8 +43,8 @@ class StripePages:
         """Pay, or turn back."""
         session = self._find("session", request)
         act = parse_form(request.body).get("act")
-        if session["status"] == "open" and act in {"pay", "pay_later"}:
-            self._stripe.money.pay(session, delayed=act == "pay_later")
+        if session["status"] == "open" and act in {"pay", "pay_later", "declined"}:
+            self._stripe.money.pay(session, delayed=act == "pay_later", card=act)
         target = session["cancel_url"] if act == "cancel" else session["success_url"]
         return _redirect(target.replace("{CHECKOUT_SESSION_ID}", session["id"]))
 

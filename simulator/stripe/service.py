@@ -7,6 +7,7 @@ from simulator.faults import FaultPlan
 from simulator.http import HttpError, Request, Response, Router, json_response
 from simulator.settings import Settings
 from simulator.stripe.forms import flag, parse_form
+from simulator.stripe.invoices import Invoices
 from simulator.stripe.money import Money, total
 from simulator.stripe.store import Object, Store, expanded, new_id, now_s
 from simulator.stripe.webhooks import StripeWebhooks
@@ -41,6 +42,7 @@ class Stripe:
         self._router.add("POST", "/v1/billing_portal/sessions", self.create_portal)
         self._router.add("POST", "/v1/subscriptions/{id}", self.update_subscription)
         self._router.add("POST", "/v1/refunds", self.create_refund)
+        Invoices(self.store, self.money, self._once, self._find).register(self._router)
         for path in _READABLE:
             self._router.add("GET", f"{path}/{{id}}", self.read)
 
@@ -100,7 +102,9 @@ class Stripe:
         def act(form: Object) -> Object:
             line = (form.get("line_items") or [{}])[0]
             price = line.get("price_data")
-            if not price or form.get("mode") not in {"payment", "subscription"}:
+            if form.get("mode") == "setup":
+                price = {"currency": form.get("currency"), "unit_amount": 0}
+            if not price or form.get("mode") not in {"payment", "subscription", "setup"}:
                 raise _error(400, "A session needs a mode and line_items with price_data.")
             if self.store.get("customer", form.get("customer", "")) is None:
                 raise _error(400, f"No such customer: {form.get('customer')}")
@@ -128,6 +132,7 @@ class Stripe:
                 "name": self._name(price),
                 "payment_intent": None,
                 "invoice": None,
+                "setup_intent": None,
                 "subscription": None,
                 "url": f"{self._pages}/checkout/{ref}",
                 "created": now_s(),

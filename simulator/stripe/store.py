@@ -149,7 +149,7 @@ def tax_of(subtotal: int, *, taxed: bool) -> int:
 def expanded(store: Store, item: Object, names: list[str]) -> Object:
     """An object with the ids behind `names` (`a.b` lies inside `a`) replaced by what they name."""
     answer = {key: value for key, value in item.items() if key != "payment_metadata"}
-    kinds = {"payment_intent": "payment_intent", "latest_charge": "charge", "invoice": "invoice"}
+    kinds = {"latest_charge": "charge"}
     for name in names:
         head, _, rest = name.partition(".")
         ref = answer.get(head)

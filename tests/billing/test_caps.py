@@ -40,7 +40,8 @@ async def move(database, seconds: float) -> None:
     connection = await asyncpg.connect(database.superuser_url)
     by = f"- interval '{seconds} seconds'"
     await connection.execute(
-        f"update wallets set day_from = day_from {by}, day_until = day_until {by};"
+        f"update wallets set day_from = day_from {by}, day_until = day_until {by},"
+        f" month_from = month_from {by}, month_until = month_until {by};"
         f"update credit_minutes set minute = minute {by};"
         f"update credit_holds set created_at = created_at {by}"
     )
@@ -53,6 +54,18 @@ async def test_a_new_tenant_has_no_cap_but_forty_replies_a_contact(ledger):
     assert await at_once(ledger, 45, contact_id=uuid4()) == {"held": 40, "contact_cap": 5}
     assert await at_once(ledger, 5, contact_id=uuid4()) == {"held": 5}
     assert await at_once(ledger, 5) == {"held": 5}
+    await ledger.assert_proved()
+
+
+async def test_the_month_has_a_cap_of_its_own_and_ends(ledger, database):
+    await ledger.grant(100 * CREDIT)
+    await allow(ledger, monthly_cap_ucr=5 * CREDIT)
+    assert await at_once(ledger, 8) == {"held": 5, "monthly_cap": 3}
+    assert (await now(ledger)).used_this_month_ucr == 5 * CREDIT
+    await ledger.assert_proved()
+    await move(database, 33 * 86400)
+    assert (await now(ledger)).used_this_month_ucr == 0
+    assert await at_once(ledger, 2) == {"held": 2}
     await ledger.assert_proved()
 
 

@@ -115,7 +115,7 @@ async def test_caps_are_shown_changed_and_switched_off(environment, ledger, caps
     assert "Credits a day: no cap; 0 used today." in words
     assert "Auto-stop: above 100 credits an hour." in words
     assert await parley("caps", *tenant, "--daily", "many") == 2
-    assert "--daily: 'many' is not a number of credits" in capsys.readouterr().err
+    assert "--daily: “many” is not a number of credits" in capsys.readouterr().err
 
 
 async def test_prices_are_scheduled_listed_and_withdrawn(environment, ledger, capsys):

@@ -77,11 +77,11 @@ async def test_the_past_vague_moments_and_impossible_prices_are_refused(database
         with pytest.raises(RefusedError, match=words):
             await schedule(database, moment, per_reply_ucr=1)
     for terms, words in (
-        ({"per_reply_ucr": -1}, "per reply must be 0 or more"),
+        ({"per_reply_ucr": -1}, "0 or more: per reply is -1"),
         ({"per_reply_ucr": 1, "per_1k_tokens": {"m": TokenPrice(1, 1)}}, "all other models"),
         (
             {"per_reply_ucr": 1, "provider_prices": {"m": ProviderPrice(1, -1)}},
-            "output tokens of m must be 0 or more",
+            "0 or more: the provider.s for output tokens of m is -1",
         ),
     ):
         with pytest.raises(RefusedError, match=words):

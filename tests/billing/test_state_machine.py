@@ -54,17 +54,7 @@ AMOUNTS = st.integers(1, 30)
 SOURCES = st.sampled_from(list(PRIORITIES))
 # "single" and "whole" do not crash: a statement by itself, or a transaction.
 CRASHES = st.sampled_from(
-    [
-        "single",
-        "single",
-        "single",
-        "whole",
-        "rollback",
-        "savepoint",
-        "rollback",
-        "savepoint",
-        "kill",
-    ]
+    [*["single"] * 3, "whole", "rollback", "savepoint", "rollback", "savepoint", "kill"]
 )
 _NAME = re.compile(r"(?<!:):(\w+)")
 PROOF = text(

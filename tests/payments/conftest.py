@@ -25,6 +25,7 @@ from billing.ledger.schemas import Balance
 from billing.notices.letters import Notices
 from billing.payments.applying import Effects
 from billing.payments.books import BOOKS
+from billing.payments.charging import Charger
 from billing.payments.checkout import Checkout
 from billing.payments.door import PATH, StripeDoor
 from billing.payments.events import EventProcessor
@@ -32,6 +33,7 @@ from billing.payments.receipts import Payment, payments_of
 from billing.payments.stripe_api import StripeApi
 from billing.verify import verify_tenant
 from tenants.service import Actor
+from tests.databases import Databases
 from tests.outside import Outside, outside_of, running_simulator
 from tests.worlds import World, eventually, open_world
 
@@ -51,11 +53,6 @@ MAX = plans.Plan(
 )
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="session")
 def simulator_url() -> Iterator[str]:
     with running_simulator() as (url, _):
@@ -63,8 +60,8 @@ def simulator_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def world(superuser_url: str, redis_server_url: str) -> AsyncIterator[World]:
-    async with open_world(superuser_url, redis_server_url) as made:
+async def world(databases: Databases, redis_server_url: str) -> AsyncIterator[World]:
+    async with open_world(databases, redis_server_url) as made:
         made.settings = replace(
             made.settings,
             stripe_secret_key="sk_test_simulator",
@@ -136,6 +133,7 @@ class Till:
     processor: EventProcessor
     mails: MailDelivery
     notices: Notices
+    charger: Charger
 
     @property
     def db(self) -> Database:
@@ -222,5 +220,6 @@ async def till(world: World, door: Door, outside: Outside) -> AsyncIterator[Till
             EventProcessor(world.db, settings, Effects(stripe, notices)),
             MailDelivery(world.db, settings, ResendClient(settings, session)),
             notices,
+            Charger(world.db, settings, stripe, notices),
         )
     await world.run("update stripe_events set state = 'ignored' where state = 'pending'")

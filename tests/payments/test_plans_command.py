@@ -6,7 +6,7 @@ import json
 import pytest
 
 from app.cli.main import run
-from tests.conftest import TestDatabase
+from tests.databases import TestDatabase
 
 pytestmark = pytest.mark.anyio
 
