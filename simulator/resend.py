@@ -9,6 +9,7 @@ import msgspec
 from simulator.clock import now_ms
 from simulator.http import HttpError, Request, Response, Router, json_response
 from simulator.live import LiveUpdates
+from simulator.resend_events import ResendEvents
 
 EMAILS_MAX = 5_000
 BATCH_MAX = 100
@@ -22,8 +23,9 @@ def _error(status: int, name: str, message: str) -> HttpError:
 class Resend:
     """Answers `/emails` and `/emails/batch`; an idempotency key sends once."""
 
-    def __init__(self, live: LiveUpdates) -> None:
+    def __init__(self, live: LiveUpdates, events: ResendEvents) -> None:
         self._live = live
+        self.events = events
         self._emails: deque[dict[str, Any]] = deque(maxlen=EMAILS_MAX)
         self._answers: dict[str, Any] = {}
         self._router = Router()
@@ -58,6 +60,7 @@ class Resend:
         gone = len(self._emails)
         self._emails.clear()
         self._answers.clear()
+        self.events.forget()
         self._live.publish("email")
         return gone
 
@@ -79,7 +82,7 @@ class Resend:
         mail = self.find(request.params["id"])
         if mail is None:
             raise _error(404, "not_found", "Email not found")
-        return json_response({"object": "email", **mail, "last_event": "delivered"})
+        return json_response({"object": "email", **mail, "last_event": mail["outcome"]})
 
     async def domains(self, _: Request) -> Response:
         """No domains of its own; a way to see that the key works."""
@@ -97,19 +100,20 @@ class Resend:
     def _take(self, mail: Any) -> str:
         _check(mail)
         email_id = str(uuid.uuid4())
-        self._emails.append(
-            {
-                "id": email_id,
-                "to": mail["to"] if isinstance(mail["to"], list) else [mail["to"]],
-                "from": mail["from"],
-                "subject": mail["subject"],
-                "text": mail.get("text"),
-                "html": mail.get("html"),
-                "at_ms": now_ms(),
-                "headers": mail.get("headers") or {},
-                "tags": mail.get("tags") or [],
-            }
-        )
+        taken = {
+            "id": email_id,
+            "to": mail["to"] if isinstance(mail["to"], list) else [mail["to"]],
+            "from": mail["from"],
+            "subject": mail["subject"],
+            "text": mail.get("text"),
+            "html": mail.get("html"),
+            "at_ms": now_ms(),
+            "headers": mail.get("headers") or {},
+            "tags": mail.get("tags") or [],
+            "outcome": "sent",
+        }
+        self._emails.append(taken)
+        self.events.sent(taken)
         self._live.publish("email")
         return email_id
 

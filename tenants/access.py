@@ -25,6 +25,7 @@ class Permission(StrEnum):
     READ_CONTACTS = "read_contacts"
     EDIT_CONTACTS = "edit_contacts"
     IMPORT_CONTACTS = "import_contacts"
+    MERGE_CONTACTS = "merge_contacts"
     READ_REPORTS = "read_reports"
     READ_CREDITS = "read_credits"
     READ_TEAM = "read_team"
@@ -64,6 +65,8 @@ _MANAGER = _AGENT | {
     Permission.INVITE,
     Permission.READ_AUDIT,
     Permission.IMPORT_CONTACTS,
+    # Joins two people's conversations for good, some of which an agent may not see.
+    Permission.MERGE_CONTACTS,
     Permission.EXPORT_CONTACTS,
     Permission.ERASE_CONTACTS,
 }
@@ -75,6 +78,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 IMPERSONATION: frozenset[Permission] = _MANAGER - {
     Permission.ANSWER,
     Permission.IMPORT_CONTACTS,
+    Permission.MERGE_CONTACTS,
     Permission.EXPORT_CONTACTS,
     Permission.ERASE_CONTACTS,
     Permission.INVITE,
@@ -127,7 +131,8 @@ def require(role: Role | str, permission: Permission) -> None:
     """Raise ForbiddenError unless a role has a permission."""
     if not may(role, permission):
         raise ForbiddenError(
-            f"Your role does not allow this ({permission.value}). Ask an owner of the business."
+            "Your role does not allow this (%(permission)s). Ask an owner of the business.",
+            permission=permission.value,
         )
 
 

@@ -4,14 +4,12 @@ Sign-ins, changes of passwords and factors, admins' work on the platform. Append
 ``audit_log``; e-mail addresses appear as keyed hashes where no account is known.
 """
 
-import json
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import ids
 from tenants.devices import Device
 from tenants.service import Actor
 
@@ -45,19 +43,7 @@ async def note(
     """Append an entry, in the transaction of what it tells of."""
     await connection.execute(
         _INSERT,
-        {
-            "id": ids.uuid7(),
-            "user_id": user_id,
-            "actor_kind": actor.kind,
-            "actor_id": actor.id,
-            "action": action,
-            "subject": subject,
-            "before": json.dumps(before) if before is not None else None,
-            "after": json.dumps(after) if after is not None else None,
-            "reason": reason,
-            "address": actor.address,
-            "request_id": actor.request_id,
-        },
+        {"user_id": user_id, **actor.entry(action, subject, before, after, reason)},
     )
 
 

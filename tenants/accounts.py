@@ -6,9 +6,10 @@ Hashes are made outside transactions, so no connection waits for them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,15 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core import ids
 from app.core.config import Settings
 from app.core.db.engine import Database
-from app.core.errors import NotSignedInError, RefusedError
+from app.core.errors import NotSignedInError, RefusedError, Word
 from app.core.limits.types import Limiter
+from app.core.mail.blocks import MailBlocks
 from app.core.mail.letter import Letter
 from app.core.mail.outbox import Outbox
 from app.core.passwords import PasswordHasher
 from app.core.text import storable
-from tenants import account_log, account_tokens, login_sessions, users
+from tenants import account_log, account_tokens, familiar, login_sessions, users
 from tenants.devices import Device
-from tenants.letters import Letters
+from tenants.letters import Change, Letters
 from tenants.login_sessions import OpenSession, SignedIn
 from tenants.password_rules import require_acceptable
 from tenants.service import Actor
@@ -33,7 +35,7 @@ from tenants.throttles import Throttles
 ANSWER_S = 0.4
 """How long every answer takes that might tell of an account by its time, in seconds."""
 
-WRONG_LOGIN = "The e-mail address or the password is wrong."
+WRONG_LOGIN = Word("The e-mail address or the password is wrong.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,14 @@ class Accounts:
         self._answer_s = answer_s
         self.throttles = Throttles(limiter, settings.secret_key)
         self.outbox = Outbox(settings.keyring())
-        self.letters = Letters(settings.app_url)
+        self._app_url = settings.app_url
+        self._secret_keys = settings.secret_keys
+        self._blocks = MailBlocks(settings.secret_keys)
         self.hasher = hasher
+
+    def letters(self, language: str) -> Letters:
+        """Return who writes to somebody who reads this language."""
+        return Letters(self._app_url, language)
 
     async def register(self, form: SignUp, device: Device) -> None:
         """Make an account and mail a link that confirms the address.
@@ -80,12 +88,12 @@ class Accounts:
         """
         email, name = users.normalise_email(form.email), users.normalise_name(form.name)
         users.normalise_locale(form.locale)
-        require_acceptable(form.password, own=(email, name))
+        await _require_acceptable(form.password, (email, name))
         if not form.terms_version:
             raise RefusedError("Please accept the terms.")
         await self.throttles.sign_up(device.address)
         await self.throttles.mail_link(email, device.address)
-        async with self._same_time():
+        async with self.same_time():
             await self._register(form, email, name, device)
 
     async def _register(self, form: SignUp, email: str, name: str, device: Device) -> None:
@@ -103,7 +111,7 @@ class Accounts:
             if known is None or known.disabled:
                 return
             if user_id is None and known.verified:
-                letter = self.letters.already_registered(known.name)
+                letter = self.letters(known.locale).already_registered(known.name)
                 await self.mail(connection, known.email, letter, device)
                 return
             if user_id is None:
@@ -112,14 +120,15 @@ class Accounts:
                 await self._mail_first_password(connection, known, device)
             else:
                 token = await account_tokens.issue(connection, known.id, "verify_email")
-                await self.mail(connection, email, self.letters.verify_email(name, token), device)
+                letter = self.letters(form.locale).verify_email(name, token)
+                await self.mail(connection, email, letter, device)
             await account_log.note_own(connection, known.id, device, "account.register")
 
     async def resend_verification(self, email: str, device: Device) -> None:
         """Mail the link again, if there is an account that needs it; tells nothing."""
         email = users.normalise_email(email)
         await self.throttles.mail_link(email, device.address)
-        async with self._same_time(), self.database.system() as connection:
+        async with self.same_time(), self.database.system() as connection:
             user = await users.by_email(connection, email)
             if user is None or user.verified or user.disabled:
                 return
@@ -127,14 +136,15 @@ class Accounts:
                 await self._mail_first_password(connection, user, device)
                 return
             token = await account_tokens.issue(connection, user.id, "verify_email")
-            await self.mail(connection, email, self.letters.verify_email(user.name, token), device)
+            letter = self.letters(user.locale).verify_email(user.name, token)
+            await self.mail(connection, email, letter, device)
 
     async def _mail_first_password(
         self, connection: AsyncConnection, user: users.User, device: Device
     ) -> None:
         """Mail a link that confirms the address by choosing a password."""
         token = await account_tokens.issue(connection, user.id, "set_password")
-        letter = self.letters.set_password(user.name, token)
+        letter = self.letters(user.locale).set_password(user.name, token)
         await self.mail(connection, user.email, letter, device)
 
     async def verify_email(self, token: str, device: Device) -> UUID:
@@ -175,9 +185,37 @@ class Accounts:
                 factor="password",
                 awaiting_factor=user.has_second_factor,
             )
+            if not session.awaiting_factor:
+                await self.welcome(connection, session, device)
             await account_log.note_own(connection, user.id, device, "sign_in.password")
         await self.throttles.give_back_sign_in(address_of_mail, device.address)
         return session
+
+    async def welcome(
+        self, connection: AsyncConnection, session: OpenSession, device: Device
+    ) -> None:
+        """Tell somebody by mail whose account was just opened on a browser not seen before."""
+        if await familiar.is_new(
+            connection, session.user_id, session.id, device, self._secret_keys
+        ):
+            user = await users.by_id(connection, session.user_id)
+            letter = self.letters(user.locale).new_device(
+                user.name, device.agent, device.address, datetime.now(UTC)
+            )
+            await self.mail(connection, user.email, letter, device)
+
+    async def undeliverable(self, addresses: Collection[str]) -> dict[str, str]:
+        """Return which addresses take no mail: address → ``bounced`` or ``complained``."""
+        async with self.database.system_statement() as connection:
+            return await self._blocks.find(connection, addresses)
+
+    async def write_again(self, person: SignedIn, device: Device) -> None:
+        """Try a person's own address again after mail to it came back."""
+        person.require_complete()
+        await self.throttles.mail_link(person.email, device.address)
+        async with self.database.system() as connection:
+            if await self._blocks.unblock(connection, person.email):
+                await account_log.note_own(connection, person.user_id, device, "email.try_again")
 
     async def sign_out(self, person: SignedIn, device: Device) -> None:
         """End this session."""
@@ -209,12 +247,12 @@ class Accounts:
         """Mail a link to choose a new password, if there is such an account; tells nothing."""
         email = users.normalise_email(email)
         await self.throttles.mail_link(email, device.address)
-        async with self._same_time(), self.database.system() as connection:
+        async with self.same_time(), self.database.system() as connection:
             user = await users.by_email(connection, email)
             if user is None or user.disabled:
                 return
             token = await account_tokens.issue(connection, user.id, "reset_password")
-            letter = self.letters.reset_password(user.name, token)
+            letter = self.letters(user.locale).reset_password(user.name, token)
             await self.mail(connection, email, letter, device)
             await account_log.note_own(connection, user.id, device, "password.ask_reset")
 
@@ -224,7 +262,7 @@ class Accounts:
         Raises:
             RefusedError: the link is no longer valid, or the password too easy.
         """
-        require_acceptable(password)
+        await _require_acceptable(password, ())
         async with self.database.system_statement() as connection:
             if not await account_tokens.is_valid(
                 connection, token, "reset_password", "set_password"
@@ -234,11 +272,11 @@ class Accounts:
         async with self.database.system() as connection:
             used = await account_tokens.use(connection, token, "reset_password", "set_password")
             user = await users.by_id(connection, used.user_id)
-            require_acceptable(password, own=(user.email, user.name))
+            await _require_acceptable(password, await users.known_words(connection, user))
             await self._store_password(connection, user, password_hash, verifies_email=True)
             await login_sessions.revoke_all(connection, user.id)
             await account_log.note_own(connection, user.id, device, "password.reset")
-            letter = self.letters.account_changed(user.name, "Your password was changed.")
+            letter = self.letters(user.locale).account_changed(user.name, Change.PASSWORD)
             await self.mail(connection, user.email, letter, device)
 
     async def change_password(
@@ -247,54 +285,33 @@ class Accounts:
         """Change the password with the current one; other sessions end, this one rotates."""
         person.require_complete()
         user = await self._require_password(person, current, device)
-        require_acceptable(new, own=(user.email, user.name))
+        async with self.database.system_statement() as connection:
+            known = await users.known_words(connection, user)
+        await _require_acceptable(new, known)
         password_hash = await self.hasher.hash(new)
         async with self.database.system() as connection:
             await self._store_password(connection, user, password_hash, verifies_email=False)
             await login_sessions.revoke_all(connection, user.id, keep=person.session_id)
             await account_log.note_own(connection, user.id, device, "password.change")
-            letter = self.letters.account_changed(user.name, "Your password was changed.")
+            letter = self.letters(user.locale).account_changed(user.name, Change.PASSWORD)
             await self.mail(connection, user.email, letter, device)
             return await login_sessions.rotate(connection, person.session_id, user.id)
 
-    async def ask_new_email(self, person: SignedIn, email: str, device: Device) -> None:
-        """Mail a link to the new address and a notice to the old one; tells nothing of others.
-
-        Raises:
-            StepUpNeededError: the last proof is older than ten minutes.
-        """
-        person.require_recent()
-        email = users.normalise_email(email)
-        await self.throttles.mail_link(email, device.address)
-        async with self._same_time(), self.database.system() as connection:
-            taken = await users.by_email(connection, email)
-            token = await account_tokens.issue(
-                connection, person.user_id, "change_email", new_email=email
-            )
-            if taken is None:
-                letter = self.letters.confirm_new_email(person.name, token)
-            else:
-                letter = self.letters.already_registered(taken.name)
-            await self.mail(connection, email, letter, device)
-            await self.mail(
-                connection, person.email, self.letters.email_changing(person.name), device
-            )
-            await account_log.note_own(connection, person.user_id, device, "email.ask_change")
-
-    async def change_email(self, token: str, device: Device) -> None:
-        """Take over the new address by its link; links sent to the old one stop working."""
-        async with self.database.system() as connection:
-            used = await account_tokens.use(connection, token, "change_email")
-            if used.new_email is None:
-                raise RefusedError("This link is no longer valid. Ask for a new one.")
-            await users.change_email(connection, used.user_id, used.new_email)
-            await account_tokens.retire(
-                connection, used.user_id, "reset_password", "verify_email", "set_password"
-            )
-            await account_log.note_own(connection, used.user_id, device, "email.change")
+    async def tell(
+        self,
+        connection: AsyncConnection,
+        person: SignedIn,
+        device: Device,
+        action: str,
+        change: Change,
+    ) -> None:
+        """Note a change of somebody's own account, and tell them of it by mail."""
+        await account_log.note_own(connection, person.user_id, device, action)
+        letter = self.letters(person.locale).account_changed(person.name, change)
+        await self.mail(connection, person.email, letter, device)
 
     @asynccontextmanager
-    async def _same_time(self) -> AsyncIterator[None]:
+    async def same_time(self) -> AsyncIterator[None]:
         """Let a block last as long as any other of its kind, whatever it found."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._answer_s
@@ -352,3 +369,8 @@ class Accounts:
                 subject=self.throttles.account_subject(email),
                 user_id=user_id,
             )
+
+
+async def _require_acceptable(password: str, own: Sequence[str]) -> None:
+    # Off the loop: the first call loads the lists.
+    await asyncio.to_thread(require_acceptable, password, own=own)

@@ -13,9 +13,10 @@ from sqlalchemy import text
 
 from app.core.errors import NotFoundError, RefusedError
 from app.core.text import storable
-from tenants import account_log, account_tokens, login_sessions, service, users
+from tenants import account_log, account_tokens, login_sessions, second_factor, service, users
 from tenants.accounts import Accounts
 from tenants.devices import Device
+from tenants.letters import Change
 from tenants.login_sessions import OpenSession, SignedIn
 from tenants.service import Actor
 
@@ -87,7 +88,7 @@ class Admins:
                 after={"admin": True},
             )
             if send:
-                letter = self._accounts.letters.set_password(user.name, token)
+                letter = self._accounts.letters(user.locale).set_password(user.name, token)
                 await self._accounts.mail(connection, email, letter, Device("", "operator"))
         return NewAdmin(user.id, email, token, created is not None)
 
@@ -107,7 +108,9 @@ class Admins:
         low, high = REASON_CHARS
         if not low <= len(reason) <= high:
             raise RefusedError(
-                f"Give a reason of {low} to {high} characters; the business sees it."
+                "Give a reason of %(low)s to %(high)s characters; the business sees it.",
+                low=low,
+                high=high,
             )
         if not 1 <= minutes <= IMPERSONATION_MAX_S // 60:
             raise RefusedError("Acting for a business lasts 1 to 60 minutes.")
@@ -176,6 +179,47 @@ class Admins:
                 reason=reason,
             )
 
+    async def reset_factor(
+        self, person: SignedIn, user_id: UUID, *, reason: str, device: Device
+    ) -> None:
+        """Take somebody's second factor away who lost it, and end their sessions; they are told.
+
+        Whoever asks has to be known to be who they say; ``reason`` says how that was found out.
+        The password stays, so that nobody gets in by talking to the operator alone.
+
+        Raises:
+            NotFoundError: the person is no admin, or there is no such account.
+            StepUpNeededError: the last proof is not recent.
+            RefusedError: no reason, their own account, or there is nothing to reset.
+        """
+        person.require_admin()
+        person.require_recent()
+        reason = " ".join(storable(reason).split())
+        if not reason:
+            raise RefusedError("Say how you know who asks for it.")
+        if user_id == person.user_id:
+            raise RefusedError("Another admin has to reset your own second factor.")
+        actor = Actor("admin", str(person.user_id), device.address, device.request_id)
+        async with self._database.system() as connection:
+            user = await users.by_id(connection, user_id)
+            if not user.has_second_factor:
+                raise RefusedError("This account has no second factor.")
+            await second_factor.forget(connection, user_id)
+            await login_sessions.revoke_all(connection, user_id)
+            await account_log.note(
+                connection,
+                actor,
+                action="account.reset_factor",
+                subject=str(user_id),
+                user_id=user_id,
+                before={"totp": user.has_totp, "passkeys": user.has_passkey},
+                reason=reason,
+            )
+            letter = self._accounts.letters(user.locale).account_changed(
+                user.name, Change.FACTOR_RESET
+            )
+            await self._accounts.mail(connection, user.email, letter, device)
+
     async def set_status(self, tenant_id: UUID, *, status: str, reason: str, actor: Actor) -> None:
         """Suspend a business (``suspended``) or let it work again (``active``).
 
@@ -195,7 +239,7 @@ class Admins:
             if before is None:
                 raise NotFoundError("There is no such business.")
             if before in {"closing", "closed"}:
-                raise RefusedError(f"The business is {before}.")
+                raise RefusedError("The business is closing, or closed.")
             kept = reason if status == "suspended" else None
             await connection.execute(
                 _SET_STATUS, {"id": tenant_id, "status": status, "reason": kept}

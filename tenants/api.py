@@ -15,7 +15,13 @@ from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import ForbiddenError, NotSignedInError, RefusedError, TooManyAttemptsError
+from app.core.errors import (
+    ForbiddenError,
+    NotSignedInError,
+    RefusedError,
+    TooManyAttemptsError,
+    Word,
+)
 from app.core.limits import policies
 from app.core.limits.types import Check, Limiter
 from app.http.client import header
@@ -25,7 +31,7 @@ PREFIX = "/api/v1"
 PAGE_DEFAULT, PAGE_MAX = 50, 200
 _CALLER = "parley_caller"
 _BEARER = "bearer "
-_REALM = "Send an API key: Authorization: Bearer pk_live_…"
+_REALM = Word("Send an API key: Authorization: Bearer pk_live_…")
 
 Tools = tuple[Limiter, ApiKeys]
 
@@ -82,7 +88,7 @@ def caller(connection: ASGIConnection[Any, Any, Any, Any], scope: str) -> ApiCal
         raise NotSignedInError(_REALM)
     found.require(scope)
     if scope != "read" and found.tenant_status != "active":
-        raise ForbiddenError(f"The business is {found.tenant_status}.")
+        raise ForbiddenError("The business is %(status)s.", status=found.tenant_status)
     return found
 
 
@@ -91,7 +97,7 @@ def page_size(limit: int | None) -> int:
     if limit is None:
         return PAGE_DEFAULT
     if not 1 <= limit <= PAGE_MAX:
-        raise RefusedError(f"limit must be 1 to {PAGE_MAX}.")
+        raise RefusedError("limit must be 1 to %(most)s.", most=PAGE_MAX)
     return limit
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
 from app.core.db.engine import Database
-from app.core.errors import ForbiddenError, NotFoundError, NotSignedInError, RefusedError
+from app.core.errors import ForbiddenError, NotFoundError, NotSignedInError, RefusedError, Word
 from tenants import service
 from tenants.access import Permission
 from tenants.businesses import actor_of
@@ -36,7 +36,7 @@ DAYS_MAX = 730
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PUBLIC_CHARS, _SECRET_CHARS, _CHECK_CHARS = 12, 43, 6
 _FORM = re.compile(r"(pk_live_([0-9A-Za-z]{12})_([0-9A-Za-z]{43}))_([0-9A-Za-z]{6})", re.ASCII)
-_REFUSED = "The API key is not valid. Send it as: Authorization: Bearer pk_live_…"
+_REFUSED = Word("The API key is not valid. Send it as: Authorization: Bearer pk_live_…")
 
 _INSERT = text(
     """
@@ -108,7 +108,9 @@ class ApiCaller:
     def require(self, scope: str) -> None:
         """Raise ForbiddenError unless the key has a scope."""
         if scope not in self.scopes:
-            raise ForbiddenError(f"The API key lacks the scope {scope!r}. Make a key that has it.")
+            raise ForbiddenError(
+                "The API key lacks the scope “%(scope)s”. Make a key that has it.", scope=scope
+            )
 
 
 async def insert(
@@ -163,13 +165,15 @@ class ApiKeys:
         name = normalise_name(name)
         chosen = sorted(set(scopes))
         if not chosen or not set(chosen) <= set(SCOPES):
-            raise RefusedError(f"Choose at least one of the scopes {', '.join(SCOPES)}.")
+            raise RefusedError(
+                "Choose at least one of the scopes %(scopes)s.", scopes=", ".join(SCOPES)
+            )
         if days is not None and not 1 <= days <= DAYS_MAX:
-            raise RefusedError(f"A key lasts 1 to {DAYS_MAX} days, or without end.")
+            raise RefusedError("A key lasts 1 to %(most)s days, or without end.", most=DAYS_MAX)
         async with self._database.tenant(tenant_id) as connection:
             count = await connection.scalar(_COUNT, {"tenant_id": tenant_id})
             if int(count or 0) >= KEYS_MAX:
-                raise RefusedError(f"There may be at most {KEYS_MAX} keys; revoke one.")
+                raise RefusedError("There may be at most %(most)s keys; revoke one.", most=KEYS_MAX)
             made = new_key()
             key_id = await insert(
                 connection,

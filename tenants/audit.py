@@ -1,8 +1,5 @@
 """The audit trail as people read it: searched by who, what, about what and when; as CSV."""
 
-import csv
-import io
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db.engine import Database
 from app.core.errors import RefusedError
+from app.core.spreadsheet import csv_line
 
 PAGE_MAX = 200
 CSV_ROWS_MAX = 100_000
@@ -30,8 +28,6 @@ COLUMNS = (
     "address",
     "request_id",
 )
-# What a spreadsheet would run as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 # Keyset paging over (at, id): the page after a million rows costs what the first one does.
 _SEARCH = text(
@@ -76,7 +72,9 @@ class Search:
                 raise RefusedError("Give times with their zone, such as 2026-11-23T08:00:00Z.")
         for word in (self.actor, self.action, self.subject):
             if word is not None and (len(word) > _WORD_CHARS_MAX or "\0" in word):
-                raise RefusedError(f"Search words have at most {_WORD_CHARS_MAX} characters.")
+                raise RefusedError(
+                    "Search words have at most %(most)s characters.", most=_WORD_CHARS_MAX
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +128,7 @@ async def search(
 
 
 async def as_csv(database: Database, tenant_id: UUID, wanted: Search) -> AsyncIterator[str]:
-    """Yield the trail as CSV (RFC 4180), page by page: the header, then the newest first.
-
-    Cells that a spreadsheet would take for a formula get an apostrophe in front.
-    """
+    """Yield the trail as CSV (RFC 4180), page by page: the header, then the newest first."""
     yield csv_line(COLUMNS)
     after_id, written = None, 0
     while written < CSV_ROWS_MAX:
@@ -141,22 +136,5 @@ async def as_csv(database: Database, tenant_id: UUID, wanted: Search) -> AsyncIt
             page = await search(connection, tenant_id, wanted, after_id=after_id, rows_max=PAGE_MAX)
         if not page:
             return
-        yield "".join(csv_line([_cell(getattr(entry, c)) for c in COLUMNS]) for entry in page)
+        yield "".join(csv_line(getattr(entry, c) for c in COLUMNS) for entry in page)
         after_id, written = page[-1].id, written + len(page)
-
-
-def csv_line(cells: "list[str] | tuple[str, ...]") -> str:
-    """Return one line of CSV, harmless in a spreadsheet."""
-    out = io.StringIO()
-    csv.writer(out).writerow([f"'{c}" if c.startswith(_FORMULA) else c for c in cells])
-    return out.getvalue()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return str(value)

@@ -109,7 +109,7 @@ _ADVANCE = text(
 )
 _READER = text(
     """
-    select u.email, t.name as business from users u join tenants t on t.id = :tenant_id
+    select u.email, u.locale, t.name as business from users u join tenants t on t.id = :tenant_id
     where u.id = :user_id and u.disabled_at is null
     """
 )
@@ -306,7 +306,7 @@ async def _tell(connection: AsyncConnection, row: Any, settings: Settings) -> No
     await Outbox(settings.keyring()).queue(
         connection,
         to=reader.email,
-        letter=Letters(settings.app_url).export_ready(reader.business, KEPT_DAYS),
+        letter=Letters(settings.app_url, reader.locale).export_ready(reader.business, KEPT_DAYS),
         key=f"export:{row.id}",
         tenant_id=row.tenant_id,
     )

@@ -153,7 +153,9 @@ class Businesses:
         async with self._database.system() as connection:
             owned = await connection.scalar(_COUNT_OF, {"user_id": person.user_id})
             if int(owned or 0) >= BUSINESSES_MAX:
-                raise RefusedError(f"One person may own at most {BUSINESSES_MAX} businesses.")
+                raise RefusedError(
+                    "One person may own at most %(most)s businesses.", most=BUSINESSES_MAX
+                )
             if await connection.scalar(_SLUG_TAKEN, {"slug": slug}):
                 raise ConflictError("This short name is taken. Choose another one.")
             plan = await connection.scalar(_DEFAULT_PLAN)
@@ -196,7 +198,9 @@ class Businesses:
         _check(profile.name, profile.time_zone, profile.locale, profile.country)
         low, high = RETENTION_DAYS
         if not low <= profile.retention_days <= high:
-            raise RefusedError(f"Messages can be kept for {low} to {high} days.")
+            raise RefusedError(
+                "Messages can be kept for %(low)s to %(high)s days.", low=low, high=high
+            )
         async with self._database.tenant(tenant_id) as connection:
             before = asdict(await _read(connection, tenant_id))
             after = asdict(profile) | {"name": normalise_name(profile.name)}

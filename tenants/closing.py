@@ -69,7 +69,7 @@ _REOPEN = text(
 _ERASE_DUE = text("select erase_due_at from tenants where id = :id and status = 'closing'")
 _OWNERS = text(
     """
-    select u.email from memberships m join users u on u.id = m.user_id
+    select u.email, u.locale from memberships m join users u on u.id = m.user_id
     where m.tenant_id = :id and m.role = 'owner' and u.disabled_at is null order by u.email
     """
 )
@@ -147,9 +147,9 @@ class Closing:
                 subject=str(tenant_id),
                 after={"erase_due_at": due.isoformat()},
             )
-            letter = self._accounts.letters.closing_business(row.name, f"{due:%d %B %Y}")
-            for email in (await connection.execute(_OWNERS, {"id": tenant_id})).scalars().all():
-                await self._accounts.mail(connection, email, letter, device)
+            for owner in (await connection.execute(_OWNERS, {"id": tenant_id})).all():
+                letter = self._accounts.letters(owner.locale).closing_business(row.name, due)
+                await self._accounts.mail(connection, owner.email, letter, device)
         return due
 
     async def reopen(self, person: SignedIn, device: Device) -> None:

@@ -184,10 +184,12 @@ def _checked(wanted: Conduct) -> Conduct:
     for day in (*wanted.hours.week.values(), *(d.intervals for d in wanted.hours.special.values())):
         _check_day(day)
     if len(wanted.hours.special) > SPECIAL_DAYS_MAX:
-        raise RefusedError(f"Give at most {SPECIAL_DAYS_MAX} special days.")
+        raise RefusedError("Give at most %(most)s special days.", most=SPECIAL_DAYS_MAX)
     if not 0 <= wanted.idle_s <= IDLE_S_MAX or not 0 <= wanted.cap_s <= CAP_S_MAX:
         raise RefusedError(
-            f"The pause may be up to {IDLE_S_MAX} seconds, the longest wait up to {CAP_S_MAX}."
+            "The pause may be up to %(idle_s)s seconds, the longest wait up to %(cap_s)s.",
+            idle_s=IDLE_S_MAX,
+            cap_s=CAP_S_MAX,
         )
     if wanted.cap_s < wanted.idle_s:
         raise RefusedError("The longest wait cannot be shorter than the pause.")
@@ -203,7 +205,7 @@ def _checked(wanted: Conduct) -> Conduct:
 
 def _check_day(intervals: tuple[hours.Interval, ...]) -> None:
     if len(intervals) > INTERVALS_A_DAY_MAX:
-        raise RefusedError(f"Give at most {INTERVALS_A_DAY_MAX} opening times a day.")
+        raise RefusedError("Give at most %(most)s opening times a day.", most=INTERVALS_A_DAY_MAX)
     ordered = sorted(intervals)
     for one, following in pairwise(ordered):
         if following.opens_min < one.closes_min:
@@ -212,7 +214,9 @@ def _check_day(intervals: tuple[hours.Interval, ...]) -> None:
 
 def _text(raw: str) -> str:
     if len(raw) > TEXT_CHARS_MAX:
-        raise RefusedError(f"A text to customers has at most {TEXT_CHARS_MAX} characters.")
+        raise RefusedError(
+            "A text to customers has at most %(most)s characters.", most=TEXT_CHARS_MAX
+        )
     return storable(raw.strip(), chars_max=TEXT_CHARS_MAX)
 
 

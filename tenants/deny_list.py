@@ -127,13 +127,15 @@ def parse_network(raw: str) -> Network:
 
 def _check(entries: list[Denied], own_address: str) -> None:
     if len(entries) > ENTRIES_MAX:
-        raise RefusedError(f"The deny list holds at most {ENTRIES_MAX} networks.")
+        raise RefusedError("The deny list holds at most %(most)s networks.", most=ENTRIES_MAX)
     for entry in entries:
         if entry.network.prefixlen < _PREFIX_BITS_MIN[entry.network.version]:
-            raise RefusedError(f"{entry.network} is too wide; deny smaller networks.")
+            raise RefusedError(
+                "%(network)s is too wide; deny smaller networks.", network=entry.network
+            )
         try:
             if ipaddress.ip_address(own_address) in entry.network:
-                raise RefusedError(f"{entry.network} holds your own address.")
+                raise RefusedError("%(network)s holds your own address.", network=entry.network)
         except ValueError:
             continue
 

@@ -102,12 +102,6 @@ class WeeklyHours:
                 end = ends
         return None if end == at else end.astimezone(self.zone)
 
-    def describe(self, locale: str) -> str:
-        """Return the week in words, days with the same hours together, one line each."""
-        from tenants.hours_words import describe_week
-
-        return describe_week(self, locale)
-
     def on(self, day: date) -> tuple[Interval, ...]:
         """Return what begins on a date."""
         special = self.special.get(day)

@@ -1,24 +1,9 @@
 """Hours in words, in the language of those who read them."""
 
-from collections.abc import Sequence
 from datetime import datetime, time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tenants.hours import Interval, WeeklyHours
 
 _DAYS = 7
 # In the languages of the hand-over sentence; others read English.
-_CLOSED = {
-    "ar": "مغلق",
-    "de": "geschlossen",
-    "en": "closed",
-    "es": "cerrado",
-    "fr": "fermé",
-    "id": "tutup",
-    "it": "chiuso",
-    "pt": "fechado",
-}
 _BACK = {
     "ar": "سيكون فريقنا متاحًا {when}.",
     "de": "Unser Team ist {when} wieder da.",
@@ -83,38 +68,6 @@ def when(opens: datetime, now: datetime, locale: str) -> str:
     if days == 1:
         return _TOMORROW[language].format(time=at)
     return _ON_DAY[language].format(day=_day(opens, locale, with_date=days >= _DAYS), time=at)
-
-
-def describe_week(hours: "WeeklyHours", locale: str) -> str:
-    """Return the week in lines such as "Mon–Fri: 09:00–13:00, 15:00–18:00"."""
-    from babel.dates import get_day_names
-
-    babel = _babel(locale)
-    names = get_day_names("abbreviated", locale=babel)
-    lines: list[tuple[int, int, str]] = []
-    for day in range(_DAYS):
-        told = interval_words(hours.week.get(day, ()), locale)
-        if lines and lines[-1][2] == told:
-            lines[-1] = (lines[-1][0], day, told)
-        else:
-            lines.append((day, day, told))
-    return "\n".join(
-        f"{names[first] if first == last else f'{names[first]}–{names[last]}'}: {told}"
-        for first, last, told in lines
-    )
-
-
-def interval_words(intervals: Sequence["Interval"], locale: str) -> str:
-    """Return "09:00–13:00, 15:00–18:00", or the word for closed."""
-    if not intervals:
-        return _CLOSED[language_of(locale)]
-    return ", ".join(
-        f"{_clock(_at(i.opens_min), locale)}–{_clock(_at(i.closes_min), locale)}" for i in intervals
-    )
-
-
-def _at(minute: int) -> time:
-    return time(minute // 60 % 24, minute % 60)
 
 
 def _clock(at: time, locale: str) -> str:

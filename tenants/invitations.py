@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.core import ids
-from app.core.errors import ConflictError, ForbiddenError, NotFoundError
+from app.core.errors import ConflictError, ForbiddenError, NotFoundError, Word
 from tenants import service, users
 from tenants.access import Permission, Role, may_grant
 from tenants.accounts import Accounts
@@ -19,7 +19,7 @@ from tenants.tokens import hash_token, is_token, new_token
 
 LIFETIME_S = 7 * 24 * 3600
 OPEN_MAX = 100
-_GONE = "This invitation is no longer valid. Ask for a new one."
+_GONE = Word("This invitation is no longer valid. Ask for a new one.")
 
 _MEMBER = text(
     """
@@ -28,7 +28,13 @@ _MEMBER = text(
     """
 )
 # One invitation of a business at a time: of two at once for one address the later one counts.
-_LOCK = text("select 1 from tenants where id = :tenant_id for no key update")
+# The mail is in the language of whoever has an account, else of the business.
+_LOCK = text(
+    """
+    select coalesce((select u.locale from users u where u.email = :email), t.locale) as locale
+    from tenants t where t.id = :tenant_id for no key update of t
+    """
+)
 # A second invitation of the same address replaces the first: only the last mail counts.
 _REPLACE = text(
     """
@@ -136,7 +142,7 @@ class Invitations:
         invitation_id, token = ids.uuid7(), new_token()
         async with self._database.system() as connection:
             key = {"tenant_id": tenant_id, "email": email}
-            await connection.execute(_LOCK, {"tenant_id": tenant_id})
+            language = str(await connection.scalar(_LOCK, key))
             if await connection.scalar(_MEMBER, key):
                 raise ConflictError("This person belongs to the team already.")
             await connection.execute(_REPLACE, key)
@@ -159,8 +165,8 @@ class Invitations:
                 subject=str(invitation_id),
                 after={"email": email, "role": role},
             )
-            letter = self._accounts.letters.invitation(
-                person.tenant_name or "a business", person.name, role.value, token.text
+            letter = self._accounts.letters(language).invitation(
+                person.tenant_name or "Parley", person.name, role, token.text
             )
             await self._accounts.outbox.queue(
                 connection,

@@ -29,6 +29,8 @@ IDLE_S = 12 * 3600
 ABSOLUTE_S = 30 * 24 * 3600
 AWAITING_S = 600
 STEP_UP_S = 600
+FACTOR_GRACE_DAYS = 7
+"""How long somebody may work without the second factor that a business asks for."""
 _TOUCH_AFTER_S = 60
 
 _INSERT = text(
@@ -57,7 +59,12 @@ _FIND = text(
            case when s.impersonation_until > now() then s.impersonation_until end
                as impersonation_until,
            t.id as tenant_id, t.name as tenant_name, t.slug as tenant_slug,
-           t.status as tenant_status, t.status_reason as tenant_status_reason, m.role
+           t.status as tenant_status, t.status_reason as tenant_status_reason, m.role,
+           greatest(t.second_factor_since, m.created_at)
+               + interval '{FACTOR_GRACE_DAYS} days' as factor_due_at,
+           now() > greatest(t.second_factor_since, m.created_at)
+               + interval '{FACTOR_GRACE_DAYS} days' as factor_overdue,
+           t.second_factor_since is not null as factor_wanted
     from login_sessions s
     join users u on u.id = s.user_id
     left join tenants t on t.id = s.business_id
@@ -116,6 +123,7 @@ class SignedIn:
     """Who is behind a request, in which business and as what.
 
     ``role`` is None outside a business. An admin counts as one only with a second factor.
+    ``factor_due_at`` is when the business closes to them, if it asks for a factor they lack.
     """
 
     session_id: UUID
@@ -135,6 +143,8 @@ class SignedIn:
     role: Role | None
     impersonation_until: datetime | None
     tenant_status_reason: str | None = None
+    factor_due_at: datetime | None = None
+    factor_overdue: bool = False
 
     @property
     def impersonating(self) -> bool:
@@ -158,11 +168,18 @@ class SignedIn:
         elif self.role is None:
             raise NotFoundError("There is nothing here.")
         else:
+            self._require_factor()
             require(self.role, permission)
             self._require_working(permission)
         if permission in STEP_UP:
             self.require_recent()
         return self.tenant_id
+
+    def _require_factor(self) -> None:
+        if self.factor_overdue:
+            raise FactorNeededError(
+                "This business asks for a second factor. Set one up in your account to go on."
+            )
 
     def _require_working(self, permission: Permission) -> None:
         if self.tenant_status == "suspended" and permission not in WHILE_SUSPENDED:
@@ -192,6 +209,12 @@ class StepUpNeededError(NotSignedInError):
     """Signed in, but what is asked for needs a fresh proof."""
 
     code = "step_up"
+
+
+class FactorNeededError(ForbiddenError):
+    """The business asks for a second factor, and the time to set one up is over."""
+
+    code = "factor_needed"
 
 
 async def open_session(
@@ -233,6 +256,7 @@ async def find(connection: AsyncConnection, token: str, address: str) -> SignedI
         await connection.execute(_TOUCH, {"id": row.id, "address": address})
     acting = row.impersonation_until is not None and row.admin and row.second_factor
     member = row.role is not None
+    lacks_factor = row.factor_wanted and member and not acting and not row.has_second_factor
     return SignedIn(
         session_id=row.id,
         user_id=row.user_id,
@@ -251,6 +275,8 @@ async def find(connection: AsyncConnection, token: str, address: str) -> SignedI
         role=Role(row.role) if member and not acting else None,
         impersonation_until=row.impersonation_until if acting else None,
         tenant_status_reason=row.tenant_status_reason if member or acting else None,
+        factor_due_at=row.factor_due_at if lacks_factor else None,
+        factor_overdue=bool(lacks_factor and row.factor_overdue),
     )
 
 

@@ -11,15 +11,16 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.errors import ConflictError, ForbiddenError, NotFoundError
+from app.core.errors import ConflictError, ForbiddenError, NotFoundError, Word
 from tenants import service
 from tenants.access import Permission, Role, may_grant
 from tenants.accounts import Accounts
 from tenants.businesses import actor_of
 from tenants.devices import Device
+from tenants.letters import Letters
 from tenants.login_sessions import SignedIn
 
-LAST_OWNER = "The last owner cannot leave. Make somebody else an owner first."
+LAST_OWNER = Word("The last owner cannot leave. Make somebody else an owner first.")
 
 # Names and addresses stand in a platform table, so the system's login reads them, by tenant.
 _TEAM = text(
@@ -38,7 +39,7 @@ _LOCK_OWNERS = text(
 )
 _LOCK_MEMBER = text(
     """
-    select m.role, u.name, u.email, t.name as business
+    select m.role, u.name, u.email, u.locale, t.name as business
     from memberships m join users u on u.id = m.user_id join tenants t on t.id = m.tenant_id
     where m.tenant_id = :tenant_id and m.user_id = :user_id for update of m
     """
@@ -84,6 +85,7 @@ class _Locked:
     role: Role
     name: str
     email: str
+    locale: str
     business: str
 
 
@@ -129,7 +131,8 @@ class Team:
                 before={"role": member.role},
                 after={"role": role},
             )
-            await self._tell(connection, member, f"You are now {_a(role)}.", device)
+            letter = self._letters(member).role_changed(member.business, role)
+            await self._accounts.mail(connection, member.email, letter, device)
 
     async def remove(self, person: SignedIn, user_id: UUID, device: Device) -> None:
         """Remove a member. Owners remove anybody, managers agents, everybody themselves."""
@@ -150,7 +153,8 @@ class Team:
                 member=member,
                 device=device,
             )
-            await self._tell(connection, member, "You were removed from the team.", device)
+            letter = self._letters(member).removed(member.business)
+            await self._accounts.mail(connection, member.email, letter, device)
 
     async def leave(self, person: SignedIn, device: Device) -> None:
         """Leave the chosen business; ConflictError for its last owner."""
@@ -190,7 +194,8 @@ class Team:
                 before={"owner": str(person.user_id)},
                 after={"owner": str(user_id)},
             )
-            await self._tell(connection, heir, "The business is yours now: you own it.", device)
+            letter = self._letters(heir).inherited(heir.business)
+            await self._accounts.mail(connection, heir.email, letter, device)
 
     async def _remove(
         self,
@@ -225,13 +230,10 @@ class Team:
         row = found.one_or_none()
         if row is None:
             raise NotFoundError("There is no such member.")
-        return _Locked(Role(row.role), row.name, row.email, row.business)
+        return _Locked(Role(row.role), row.name, row.email, row.locale, row.business)
 
-    async def _tell(
-        self, connection: AsyncConnection, member: _Locked, sentence: str, device: Device
-    ) -> None:
-        letter = self._accounts.letters.membership_changed(member.business, sentence)
-        await self._accounts.mail(connection, member.email, letter, device)
+    def _letters(self, member: _Locked) -> Letters:
+        return self._accounts.letters(member.locale)
 
 
 async def _require_another_owner(
@@ -249,7 +251,3 @@ async def _withdraw(
     grantable = [r.value for r in Role if role is not None and may_grant(role, r)]
     values = {"tenant_id": tenant_id, "user_id": user_id, "grantable": grantable}
     await connection.execute(_WITHDRAW, values)
-
-
-def _a(role: Role) -> str:
-    return f"{'a' if role is Role.MANAGER else 'an'} {role.value}"

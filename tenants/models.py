@@ -1,5 +1,6 @@
 """Tables of the tenants domain: plans, businesses, their numbers, and the audit trail."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,9 +25,9 @@ CHANNEL_PROBLEMS = ("unreachable", "unauthorized", "missing", "taken", "refused"
 ACTOR_KINDS = ("user", "admin", "api_key", "system", "operator")
 
 
-def one_of(column: str, values: tuple[str, ...]) -> str:
-    """Return the SQL of "this column holds one of these words"."""
-    return f"{column} in ({', '.join(repr(v) for v in values)})"
+def one_of(column: str, words: Iterable[str]) -> str:
+    """Return the SQL of "this column holds one of these words"; an enumeration's are its values."""
+    return f"{column} in ({', '.join(repr(str(word)) for word in words)})"
 
 
 class Plan(Stamped, Base):
@@ -95,6 +96,7 @@ class Tenant(Stamped, Base):
     billing_email: Mapped[str | None]
     erase_due_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    second_factor_since: Mapped[datetime | None]
 
 
 class Channel(TenantRow, Stamped, Base):

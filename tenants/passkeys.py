@@ -14,16 +14,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import ids
-from app.core.errors import NotFoundError, NotSignedInError, RefusedError
+from app.core.errors import NotFoundError, NotSignedInError, RefusedError, Word
 from tenants import account_log, login_sessions, users
 from tenants.accounts import Accounts
 from tenants.devices import Device
+from tenants.factor_rule import require_spare
+from tenants.letters import Change
 from tenants.login_sessions import OpenSession, SignedIn
 
 PASSKEYS_MAX = 20
 _CHALLENGE_S = 300
 _NAME = "Parley"
-_BAD = "This passkey was not accepted. Try again, or sign in with your password."
+_BAD = Word("This passkey was not accepted. Try again, or sign in with your password.")
 
 _INSERT_CHALLENGE = text(
     """
@@ -115,7 +117,9 @@ class Passkeys:
         async with self._database.system() as connection:
             rows = (await connection.execute(_LIST, {"user_id": person.user_id})).all()
             if len(rows) >= PASSKEYS_MAX:
-                raise RefusedError(f"There may be at most {PASSKEYS_MAX} passkeys; remove one.")
+                raise RefusedError(
+                    "There may be at most %(most)s passkeys; remove one.", most=PASSKEYS_MAX
+                )
             options = generate_registration_options(
                 rp_id=self._rp_id,
                 rp_name=_NAME,
@@ -166,7 +170,9 @@ class Passkeys:
             )
             if not done.rowcount:
                 raise RefusedError("This passkey was added before.")
-            await self._tell(connection, person, device, "passkey.add", "A passkey was added.")
+            await self._accounts.tell(
+                connection, person, device, "passkey.add", Change.PASSKEY_ADDED
+            )
             return await login_sessions.rotate(
                 connection,
                 person.session_id,
@@ -195,6 +201,7 @@ class Passkeys:
             session = await login_sessions.open_session(
                 connection, user_id, device, factor="passkey", second_factor=True
             )
+            await self._accounts.welcome(connection, session, device)
             await account_log.note_own(
                 connection, user_id, device, "sign_in.passkey", {"passkey": str(passkey_id)}
             )
@@ -209,9 +216,12 @@ class Passkeys:
             raise NotSignedInError(_BAD)
         async with self._database.system() as connection:
             await account_log.note_own(connection, user_id, device, "step_up.passkey")
-            return await login_sessions.rotate(
+            session = await login_sessions.rotate(
                 connection, person.session_id, user_id, factor="passkey", second_factor=True
             )
+            if person.awaiting_factor:
+                await self._accounts.welcome(connection, session, device)
+            return session
 
     async def all_of(self, user_id: UUID) -> list[PasskeyView]:
         """Return a person's passkeys, the oldest first."""
@@ -226,10 +236,10 @@ class Passkeys:
             done = await connection.execute(_REMOVE, {"user_id": person.user_id, "id": passkey_id})
             if not done.rowcount:
                 raise NotFoundError("There is no such passkey.")
-            user = await users.by_id(connection, person.user_id)
-            if user.admin and not user.has_second_factor:
-                raise RefusedError("A platform admin needs a second factor.")
-            await self._tell(connection, person, device, "passkey.remove", "A passkey was removed.")
+            await require_spare(connection, person.user_id)
+            await self._accounts.tell(
+                connection, person, device, "passkey.remove", Change.PASSKEY_REMOVED
+            )
 
     async def _verified(self, ceremony_id: UUID, answer: dict[str, Any]) -> tuple[UUID, UUID]:
         """Check an answer against its challenge and key; return the passkey's and user's id."""
@@ -273,18 +283,6 @@ class Passkeys:
         if challenge is None:
             raise RefusedError("This took too long. Please start again.")
         return bytes(challenge)
-
-    async def _tell(
-        self,
-        connection: AsyncConnection,
-        person: SignedIn,
-        device: Device,
-        action: str,
-        sentence: str,
-    ) -> None:
-        await account_log.note_own(connection, person.user_id, device, action)
-        letter = self._accounts.letters.account_changed(person.name, sentence)
-        await self._accounts.mail(connection, person.email, letter, device)
 
 
 async def prune(connection: AsyncConnection) -> int:

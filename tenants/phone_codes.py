@@ -20,7 +20,7 @@ from app.core import ids
 from app.core.config import Settings
 from app.core.crypto import keyed_hash
 from app.core.db.engine import Database
-from app.core.errors import NotFoundError, RefusedError
+from app.core.errors import NotFoundError, RefusedError, Word
 from app.core.limits.types import Limiter
 from tenants import service
 from tenants.channels import api_key_ref
@@ -31,7 +31,7 @@ TRIES_MAX = 5
 LIFETIME_S = 600
 _DIGITS = 6
 _PHONE_FORM = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
-_WRONG = "The code is wrong or too old. Ask for a new one if it does not work again."
+_WRONG = Word("The code is wrong or too old. Ask for a new one if it does not work again.")
 
 # A new code of the same purpose ends the old one: there is one valid code a phone.
 _RETIRE = text(

@@ -5,19 +5,19 @@ the entries of admins and operators in businesses' ``audit_log``. People's own s
 out: they are the person's to read.
 """
 
-import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db.engine import Database
-from tenants.audit import COLUMNS, CSV_ROWS_MAX, PAGE_MAX, Search, csv_line
+from app.core.spreadsheet import csv_line
+from tenants.audit import COLUMNS, CSV_ROWS_MAX, PAGE_MAX, Entry, Search
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _WANTED = """
@@ -51,20 +51,9 @@ _NAMES: Final = text("select id, name from users where id = any(:ids)")
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformEntry:
+class PlatformEntry(Entry):
     """One line: as in a business's trail, with the business where there is one."""
 
-    id: UUID
-    at: datetime
-    actor_kind: str
-    actor_id: str | None
-    action: str
-    subject: str
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    reason: str | None
-    address: str | None
-    request_id: str | None
     tenant_id: UUID | None
     business: str | None
 
@@ -118,7 +107,7 @@ async def as_csv(database: Database, wanted: Search) -> AsyncIterator[str]:
             page = await search(connection, wanted, before=before, rows_max=PAGE_MAX)
         if not page:
             return
-        yield "".join(csv_line([_cell(getattr(entry, c)) for c in columns]) for entry in page)
+        yield "".join(csv_line(getattr(entry, c) for c in columns) for entry in page)
         before, written = (page[-1].at, page[-1].id), written + len(page)
 
 
@@ -147,13 +136,3 @@ async def people(connection: AsyncConnection, authors: Sequence[str | None]) -> 
 
 def _id_of(author: str) -> str:
     return author.rpartition(":")[2]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return str(value)

@@ -20,6 +20,8 @@ from app.core.errors import NotSignedInError, RefusedError
 from tenants import account_log, account_tokens, login_sessions
 from tenants.accounts import Accounts
 from tenants.devices import Device
+from tenants.factor_rule import require_spare
+from tenants.letters import Change
 from tenants.login_sessions import OpenSession, SignedIn
 
 ISSUER = "Parley"
@@ -50,6 +52,7 @@ _REMOVE = text(
     " where id = :id"
 )
 _DROP_CODES = text("delete from recovery_codes where user_id = :user_id")
+_DROP_PASSKEYS = text("delete from passkeys where user_id = :user_id")
 _INSERT_CODES = text(
     """
     insert into recovery_codes (id, user_id, code_hash)
@@ -130,7 +133,7 @@ class SecondFactor:
             session = await login_sessions.rotate(
                 connection, person.session_id, person.user_id, factor="totp", second_factor=True
             )
-            await self._tell(connection, person, device, "totp.enrol", "A second factor was added.")
+            await self._accounts.tell(connection, person, device, "totp.enrol", Change.FACTOR_ADDED)
         return session, codes
 
     async def complete(self, person: SignedIn, code: str, device: Device) -> OpenSession:
@@ -154,25 +157,27 @@ class SecondFactor:
                     factor=factor,
                     second_factor=True,
                 )
+                if person.awaiting_factor:
+                    await self._accounts.welcome(connection, session, device)
         if session is None:
             raise NotSignedInError("The code is wrong or was used before. Enter a new one.")
         return session
 
     async def remove(self, person: SignedIn, device: Device) -> None:
-        """Take the authenticator and the recovery codes away; admins cannot.
+        """Take the authenticator and the recovery codes away.
 
         Raises:
             StepUpNeededError: the last proof is not recent.
+            RefusedError: it is the last factor, and the platform or a business asks for one.
         """
         person.require_recent()
-        if person.admin:
-            raise RefusedError("A platform admin needs a second factor.")
         async with self._database.system() as connection:
             await connection.execute(_REMOVE, {"id": person.user_id})
             await connection.execute(_DROP_CODES, {"user_id": person.user_id})
+            await require_spare(connection, person.user_id)
             await account_tokens.retire(connection, person.user_id, "reset_password")
-            await self._tell(
-                connection, person, device, "totp.remove", "Your second factor was removed."
+            await self._accounts.tell(
+                connection, person, device, "totp.remove", Change.FACTOR_REMOVED
             )
 
     async def renew_codes(self, person: SignedIn, device: Device) -> list[str]:
@@ -180,8 +185,8 @@ class SecondFactor:
         person.require_recent()
         async with self._database.system() as connection:
             codes = await _new_codes(connection, person.user_id)
-            await self._tell(
-                connection, person, device, "recovery.renew", "Your recovery codes were replaced."
+            await self._accounts.tell(
+                connection, person, device, "recovery.renew", Change.CODES_RENEWED
             )
         return codes
 
@@ -210,18 +215,6 @@ class SecondFactor:
         done = await connection.execute(_ADVANCE, {"id": user_id, "counter": counter})
         return bool(done.rowcount)
 
-    async def _tell(
-        self,
-        connection: AsyncConnection,
-        person: SignedIn,
-        device: Device,
-        action: str,
-        sentence: str,
-    ) -> None:
-        await account_log.note_own(connection, person.user_id, device, action)
-        letter = self._accounts.letters.account_changed(person.name, sentence)
-        await self._accounts.mail(connection, person.email, letter, device)
-
 
 def matching_step(secret: str, code: str, *, now_s: float) -> int | None:
     """Return the 30-second step that a six-digit code belongs to; None when it fits none.
@@ -237,6 +230,13 @@ def matching_step(secret: str, code: str, *, now_s: float) -> int | None:
     steps = range(now_step - _STEPS_OFF, now_step + _STEPS_OFF + 1)
     fitting = [s for s in steps if secrets.compare_digest(generator.generate_otp(s), given)]
     return fitting[-1] if fitting else None
+
+
+async def forget(connection: AsyncConnection, user_id: UUID) -> None:
+    """Take everything away that somebody proves themselves with besides the password."""
+    await connection.execute(_REMOVE, {"id": user_id})
+    await connection.execute(_DROP_CODES, {"user_id": user_id})
+    await connection.execute(_DROP_PASSKEYS, {"user_id": user_id})
 
 
 async def _new_codes(connection: AsyncConnection, user_id: UUID) -> list[str]:

@@ -87,6 +87,28 @@ class Actor:
     address: str | None = None
     request_id: str | None = None
 
+    def entry(
+        self,
+        action: str,
+        subject: str,
+        before: dict[str, Any] | None,
+        after: dict[str, Any] | None,
+        reason: str | None,
+    ) -> dict[str, Any]:
+        """Return the columns of a new entry that a business's trail and the platform's share."""
+        return {
+            "id": ids.uuid7(),
+            "actor_kind": self.kind,
+            "actor_id": self.id,
+            "action": action,
+            "subject": subject,
+            "before": json.dumps(before) if before is not None else None,
+            "after": json.dumps(after) if after is not None else None,
+            "reason": reason,
+            "address": self.address,
+            "request_id": self.request_id,
+        }
+
 
 async def create_tenant(connection: AsyncConnection, new: NewTenant, actor: Actor) -> UUID:
     """Make a business; a taken slug raises the database's uniqueness error."""
@@ -156,17 +178,5 @@ async def record(
     """
     await connection.execute(
         _INSERT_AUDIT,
-        {
-            "tenant_id": tenant_id,
-            "id": ids.uuid7(),
-            "actor_kind": actor.kind,
-            "actor_id": actor.id,
-            "action": action,
-            "subject": subject,
-            "before": json.dumps(before) if before is not None else None,
-            "after": json.dumps(after) if after is not None else None,
-            "reason": reason,
-            "address": actor.address,
-            "request_id": actor.request_id,
-        },
+        {"tenant_id": tenant_id, **actor.entry(action, subject, before, after, reason)},
     )

@@ -93,8 +93,12 @@ class Throttles:
         )
         wait_s = min(_WAIT_S_MAX, max(1.0, verdict.retry_after_s))
         minutes = max(1, round(wait_s / 60))
+        if minutes == 1:
+            raise TooManyAttemptsError(
+                "Too many attempts. Wait a minute, then try again.", retry_after_s=wait_s
+            )
         raise TooManyAttemptsError(
-            f"Too many attempts. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try"
-            " again.",
+            "Too many attempts. Wait %(minutes)s minutes, then try again.",
+            minutes=minutes,
             retry_after_s=wait_s,
         )

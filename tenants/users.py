@@ -45,6 +45,7 @@ _SET_PASSWORD = text(
 _REFRESH_HASH = text(
     "update users set password_hash = :new where id = :id and password_hash = :old"
 )
+_SET_LOCALE = text("update users set locale = :locale where id = :id")
 _FORGET_PASSWORD = text("update users set password_hash = null where id = :id")
 _VERIFY = text(
     "update users set email_verified_at = coalesce(email_verified_at, now()) where id = :id"
@@ -56,6 +57,9 @@ _CHANGE_EMAIL = text(
     """
 )
 _CHANGE_PROFILE = text("update users set name = :name, locale = :locale where id = :id")
+_BUSINESSES = text(
+    "select t.name from memberships m join tenants t on t.id = m.tenant_id where m.user_id = :id"
+)
 _SET_ADMIN = text("update users set admin = :admin where id = :id")
 
 
@@ -93,8 +97,14 @@ def normalise_name(raw: str) -> str:
     """Return a person's or business's name on one line; RefusedError when there is none."""
     name = " ".join(storable(raw).split())
     if not name or len(name) > NAME_CHARS_MAX:
-        raise RefusedError(f"The name needs 1 to {NAME_CHARS_MAX} characters.")
+        raise RefusedError("The name needs 1 to %(most)s characters.", most=NAME_CHARS_MAX)
     return name
+
+
+async def set_locale(connection: AsyncConnection, user_id: UUID, language: str) -> None:
+    """Have pages and letters speak this language to somebody from now on."""
+    values = {"id": user_id, "locale": normalise_locale(language)}
+    await connection.execute(_SET_LOCALE, values)
 
 
 def normalise_locale(raw: str) -> str:
@@ -116,6 +126,12 @@ async def by_id(connection: AsyncConnection, user_id: UUID) -> User:
     if row is None:
         raise NotFoundError("There is no such account.")
     return User(**row)
+
+
+async def known_words(connection: AsyncConnection, user: User) -> list[str]:
+    """Return what others know of a person: address, name, and what their businesses are called."""
+    names = await connection.scalars(_BUSINESSES, {"id": user.id})
+    return [user.email, user.name, *names]
 
 
 async def insert(

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from app.core.config import Network
+from app.core.config import Settings
 from app.core.errors import ForbiddenError, TooManyAttemptsError
+from app.core.limits import policies
 from app.core.limits.subjects import hash_address
-from app.core.limits.types import Check, Limiter, Policy
+from app.core.limits.types import Check, Limiter
 from app.http.client import client_address
 
 Tools = tuple[Limiter, Callable[[str], Awaitable[bool]]]
@@ -22,19 +23,14 @@ class EdgeMiddleware:
     """Refuses denied addresses (403) and those that ask too often (429)."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        tools: Callable[[], Awaitable[Tools]],
-        policy: Policy,
-        secret_key: str,
-        trusted: tuple[Network, ...],
+        self, app: ASGIApp, settings: Settings, tools: Callable[[], Awaitable[Tools]]
     ) -> None:
         self._app = app
         self._tools = tools
-        self._policy = policy
-        self._key = secret_key
-        self._trusted = trusted
+        self._policy = policies.edge(settings.limits)
+        # Hashes of it stand for addresses.
+        self._key = settings.secret_key
+        self._trusted = settings.trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or raise what it is answered with."""
@@ -56,24 +52,16 @@ class EdgeMiddleware:
 
 
 def edge(
-    *,
-    tools: Callable[[], Awaitable[Tools]],
-    policy: Policy,
-    secret_key: str,
-    trusted: tuple[Network, ...],
+    settings: Settings, tools: Callable[[], Awaitable[Tools]]
 ) -> Callable[[ASGIApp], EdgeMiddleware]:
     """Return the middleware as a factory for Litestar's layers.
 
     Args:
+        settings: how often one address may ask, and which proxies are believed.
         tools: what it works with, once the application has started.
-        policy: how often one address may ask.
-        secret_key: keys the hashes that stand for addresses.
-        trusted: proxies whose ``X-Forwarded-For`` is believed.
     """
 
     def build(app: ASGIApp) -> EdgeMiddleware:
-        return EdgeMiddleware(
-            app, tools=tools, policy=policy, secret_key=secret_key, trusted=trusted
-        )
+        return EdgeMiddleware(app, settings, tools)
 
     return build

@@ -6,20 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.isolation.callers import Callers, two_businesses
-from tests.worlds import Api, World, open_api, open_world
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def world(
-    anyio_backend: str, superuser_url: str, redis_server_url: str
-) -> AsyncIterator[World]:
-    async with open_world(superuser_url, redis_server_url) as world:
-        yield world
+from tests.worlds import Api, World, open_api
 
 
 @pytest.fixture(scope="module")

@@ -28,12 +28,17 @@ ATTEMPTS = (
     "select pg_read_file('/etc/passwd')",
     "select audit_purge(gen_random_uuid())",
     "create function f() returns int language sql as 'select 1'",
+    "create temp table t (x int)",
+    "create view mine as select * from messages",
+    "alter role parley_app set app.tenant_id = 'x'",
+    "create publication p for table messages",
+    "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'parley_system'",
     "update audit_log set action = 'x'",
     "delete from journal",
 )
 PRIVATE = (
     "users", "login_sessions", "account_tokens", "recovery_codes", "passkeys",
-    "passkey_challenges", "account_log",
+    "passkey_challenges", "account_log", "mail_blocks",
 )  # fmt: skip
 
 

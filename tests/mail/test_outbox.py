@@ -8,8 +8,8 @@ from sqlalchemy import text
 from app.core.errors import RefusedError
 from app.core.mail import delivery
 from app.core.mail.outbox import is_address
-from tests.conftest import TestDatabase
 from tests.database.catalog import connected
+from tests.databases import TestDatabase
 from tests.mail.conftest import LETTER, Post
 from tests.outside import Outside
 

@@ -15,11 +15,16 @@ from app.core.passwords import HashCost, PasswordHasher
 from billing.ledger import service as ledger
 from tenants import login_sessions
 from tenants.access import Role
-from tenants.accounts import SignUp
-from tenants.businesses import NewBusiness
+from tenants.accounts import Accounts, SignUp
+from tenants.admins import Admins
+from tenants.businesses import Businesses, NewBusiness
 from tenants.devices import Device
+from tenants.email_change import EmailChange
+from tenants.invitations import Invitations
 from tenants.login_sessions import OpenSession, SignedIn
-from tenants.people import build_people
+from tenants.memberships import Team
+from tenants.passkeys import Passkeys
+from tenants.second_factor import SecondFactor
 from tests.worlds import World
 
 PASSWORD = "seven bridges over an owl"
@@ -44,21 +49,16 @@ class House:
             self.database.settings, secret_key=uuid4().hex * 2, app_url="https://desk.example.org"
         )
         self.limiter = build_limiter(self.settings)
-        self.people = build_people(
-            self.database.db,
-            self.limiter,
-            self.settings,
-            PasswordHasher(CHEAP),
-            on_create=ledger.open_wallet,
-            answer_s=0,
+        self.accounts = Accounts(
+            self.database.db, self.limiter, self.settings, PasswordHasher(CHEAP), answer_s=0
         )
-        self.accounts = self.people.accounts
-        self.factor = self.people.factor
-        self.passkeys = self.people.passkeys
-        self.businesses = self.people.businesses
-        self.team = self.people.team
-        self.invitations = self.people.invitations
-        self.admins = self.people.admins
+        self.email_change = EmailChange(self.accounts)
+        self.factor = SecondFactor(self.accounts, self.settings.keyring())
+        self.passkeys = Passkeys(self.accounts, self.settings.app_url)
+        self.businesses = Businesses(self.database.db, ledger.open_wallet)
+        self.team = Team(self.accounts)
+        self.invitations = Invitations(self.accounts)
+        self.admins = Admins(self.accounts)
 
     async def close(self) -> None:
         await self.limiter.close()

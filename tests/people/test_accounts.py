@@ -70,7 +70,7 @@ async def test_an_address_that_two_register_gets_its_password_from_the_mailbox(
 @pytest.mark.parametrize("way", ["change", "reset"])
 async def test_a_new_password_ends_a_change_of_address_under_way(house: House, way: str):
     person = await house.signed_in()
-    await house.accounts.ask_new_email(person, "thief@example.org", device())
+    await house.email_change.ask(person, "thief@example.org", device())
     link = await house.link("thief@example.org")
     if way == "change":
         await house.accounts.change_password(person, PASSWORD, NEW, device())
@@ -78,7 +78,7 @@ async def test_a_new_password_ends_a_change_of_address_under_way(house: House, w
         await house.accounts.ask_reset(ADA, device())
         await house.accounts.reset_password(await house.link(ADA), NEW, device())
     with pytest.raises(RefusedError, match="no longer valid"):
-        await house.accounts.change_email(link, device())
+        await house.email_change.take(link, device())
     await house.accounts.sign_in(ADA, NEW, device())
 
 
@@ -181,17 +181,17 @@ async def test_changing_the_password_keeps_this_session_with_a_new_token(house: 
 
 async def test_the_address_changes_when_the_new_one_is_confirmed(house: House):
     person = await house.signed_in()
-    await house.accounts.ask_new_email(person, "lovelace@example.org", device())
+    await house.email_change.ask(person, "lovelace@example.org", device())
     assert "a new e-mail address was entered" in (await house.mails(ADA))[-1].replace("\n", " ")
     assert (await house.refreshed(person)).email == ADA
-    await house.accounts.change_email(await house.link("lovelace@example.org"), device())
+    await house.email_change.take(await house.link("lovelace@example.org"), device())
     assert (await house.refreshed(person)).email == "lovelace@example.org"
 
 
 async def test_a_taken_address_is_neither_told_nor_taken(house: House):
     await house.register("bob@example.org", "Bob")
     person = await house.signed_in()
-    await house.accounts.ask_new_email(person, "bob@example.org", device())
+    await house.email_change.ask(person, "bob@example.org", device())
     last = (await house.mails("bob@example.org"))[-1]
     assert "change-email" not in last
 
@@ -204,9 +204,9 @@ async def test_changing_the_address_needs_a_recent_proof(house: House):
     )
     stale = await house.person(session)
     with pytest.raises(StepUpNeededError):
-        await house.accounts.ask_new_email(stale, "x@example.org", device())
+        await house.email_change.ask(stale, "x@example.org", device())
     fresh = await house.person(await house.accounts.confirm(stale, PASSWORD, device()))
-    await house.accounts.ask_new_email(fresh, "x@example.org", device())
+    await house.email_change.ask(fresh, "x@example.org", device())
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from app.messaging import erasure
 from app.messaging.data_rights import enforce_retention, erase_contact, export_contact
 from tenants.phone_codes import PhoneCodes
 from tenants.service import Actor
-from tests.conftest import TestDatabase
 from tests.database.catalog import connected
+from tests.databases import TestDatabase
 from tests.engine import events
 from tests.engine.bench import Bench, Business
 from tests.people.test_phone_codes import Phone

@@ -4,6 +4,7 @@ import pytest
 
 from app.core.errors import RefusedError
 from app.core.passwords import HashCost, PasswordHasher
+from tenants import leaked_passwords
 from tenants.password_rules import require_acceptable
 from tests.people.house import CHEAP
 
@@ -16,6 +17,8 @@ OWN = ("ada.lovelace@example.org", "Harbour Bakery")
         "password", "Password1", "P@ssw0rd!", "passwort99", "letmein123", "iloveyou2",
         "Sommer2025!", "admin1234", "monkeymonkey", "12345678", "87654321", "qwertzuiop1",
         "asdfghjkl", "1q2w3e4r", "abcdefgh1", "aaaaaaaa", "abcabcabc", "ada.lovelace",
+        "turnip2024", "!Elizabeth7", "contraseña123", "Coração2025", "flamengo19",
+        "trustno1", "ncc1701d",
         "Lovelace99", "harbourbakery", "Harbour-Bakery-1", "short", "", "x" * 200,
     ],
 )  # fmt: skip
@@ -30,6 +33,12 @@ def test_refused(password: str):
 )
 def test_accepted(password: str):
     require_acceptable(password, own=OWN)
+
+
+def test_no_password_of_the_leaks_is_taken():
+    for leaked in (p for p in list(leaked_passwords.passwords()) if len(p) >= 8):
+        with pytest.raises(RefusedError):
+            require_acceptable(leaked)
 
 
 def test_a_hostile_password_costs_little():

@@ -7,8 +7,7 @@ import pytest
 from app.core.errors import NotFoundError, NotSignedInError
 from tenants import login_sessions
 from tenants.access import Permission
-from tenants.devices import Device, summarise
-from tenants.people import device_of, person_finder
+from tenants.devices import summarise
 from tests.people.house import PASSWORD, House, device
 
 pytestmark = pytest.mark.anyio
@@ -122,26 +121,6 @@ async def test_a_foreign_business_cannot_be_chosen(house: House):
     assert (lost.tenant_id, lost.tenant_name, lost.role) == (None, None, None)
 
 
-async def test_the_pages_find_the_person_and_the_device(house: House):
-    await house.register()
-    session = await house.sign_in()
-
-    async def database():
-        return house.database.db
-
-    scope = {
-        "client": ("192.0.2.44", 1),
-        "headers": [(b"user-agent", b"Mozilla/5.0 (Windows NT 10.0) Firefox/140.0")],
-        "parley_request_id": "req_1",
-    }
-    find = person_finder(database, house.settings)
-    found = await find(session.token, scope)
-    assert found is not None
-    assert found.email == "ada@example.org"
-    assert await find("x" * 43, scope) is None
-    assert device_of(scope, house.settings) == Device("192.0.2.44", "Firefox on Windows", "req_1")
-
-
 @pytest.mark.parametrize(
     ("agent", "words"),
     [
@@ -165,7 +144,7 @@ async def test_a_session_that_owes_its_factor_can_do_nothing_else(house: House):
     for attempt in (
         house.accounts.confirm(owing, PASSWORD, device()),
         house.accounts.change_password(owing, PASSWORD, "nine quiet rivers", device()),
-        house.accounts.ask_new_email(owing, "x@example.org", device()),
+        house.email_change.ask(owing, "x@example.org", device()),
         house.factor.enrol(owing),
         house.factor.remove(owing, device()),
         house.factor.confirm(owing, "123456", device()),

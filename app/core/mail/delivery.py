@@ -19,6 +19,7 @@ from app.core.config import Settings
 from app.core.crypto import DecryptionError
 from app.core.db.engine import Database
 from app.core.errors import ParleyError, ProviderError
+from app.core.mail.blocks import BOUNCED, MailBlocks
 from app.core.mail.outbox import Outbox
 from app.core.mail.resend import ResendClient
 from app.core.observability.context import bind
@@ -93,6 +94,7 @@ class MailDelivery:
         self._database = database
         self._client = client
         self._outbox = Outbox(settings.keyring())
+        self._blocks = MailBlocks(settings.secret_keys)
         self._base_s = settings.timings.retry_base_s
         self._room = asyncio.Semaphore(CONCURRENT_MAX)
 
@@ -118,6 +120,10 @@ class MailDelivery:
                     return await self._give_up(row, _EndlessError(), "tried too often")
                 try:
                     to, mail = self._outbox.open(row.id, row.recipient, row.content)
+                    if reason := await self._blocked(to, row.tenant_id):
+                        await self._store(_FAILED, row, failure=f"not sent: {reason} before")
+                        log.info("mail held back", extra={"attempt": row.attempts})
+                        return "failed"
                     provider_id = await self._client.send(row.id, to, mail)
                 except ProviderError as error:
                     return await self._not_sent(row, error)
@@ -126,6 +132,13 @@ class MailDelivery:
                 await self._store(_SENT, row, provider_id=provider_id)
                 log.info("mail sent", extra={"attempt": row.attempts})
                 return "sent"
+
+    async def _blocked(self, to: str, tenant_id: UUID | None) -> str | None:
+        """Return why an address is not written to; None when it is."""
+        async with self._database.system_statement() as connection:
+            reason = (await self._blocks.find(connection, [to])).get(to)
+        # Who complained about notices still gets what their account needs.
+        return None if reason != BOUNCED and tenant_id is None else reason
 
     async def _not_sent(self, row: Any, error: ProviderError) -> str:
         if not error.retryable or row.attempts >= ATTEMPTS_MAX:

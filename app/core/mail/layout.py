@@ -20,7 +20,8 @@ _STYLES = """
 body{margin:0;padding:0;background:#eef3f0;-webkit-text-size-adjust:100%}
 a{color:#0b6e4f}
 @media (max-width:480px){.card{padding:24px 20px!important;border-radius:0!important}
-.page{padding:0!important}.button a{display:block!important}}
+.page{padding:16px 0!important}.side{padding-left:20px!important;padding-right:20px!important}
+.button a{display:block!important}}
 @media (prefers-color-scheme:dark){
 body,.page{background:#101714!important}.card{background:#1a2420!important;border-color:#2c3a34!important}
 .ink{color:#eaf1ed!important}.faint{color:#9db0a6!important}.rule{border-color:#2c3a34!important}
@@ -85,12 +86,12 @@ def html_page(
 <table role="presentation" class="page" width="100%" cellpadding="0" cellspacing="0"
  style="background:#eef3f0;padding:32px 12px;font-family:{_FONT}"><tr><td align="center">
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:560px">
-<tr><td class="ink" style="padding:4px 4px 16px;color:#12211a;font-size:18px;font-weight:700">
+<tr><td class="ink side" style="padding:4px 4px 16px;color:#12211a;font-size:18px;font-weight:700">
 <span style="color:#16996c">&#9679;</span> {BRAND}</td></tr>
 <tr><td class="card"
  style="background:#ffffff;border:1px solid #dbe5df;border-radius:14px;padding:32px">
 {body}</td></tr>
-<tr><td class="faint" style="padding:16px 4px;color:#5b6d64;font-size:13px;line-height:1.5">
+<tr><td class="faint side" style="padding:16px 4px;color:#5b6d64;font-size:13px;line-height:1.5">
 {escape(footnote)}</td></tr>
 </table></td></tr></table></body></html>
 """

@@ -64,7 +64,7 @@ class Outbox:
         if not is_address(to):
             raise RefusedError("This is not one e-mail address, such as name@example.com.")
         if not 0 < len(key) <= KEY_CHARS_MAX:
-            raise RefusedError(f"A mail's key has 1 to {KEY_CHARS_MAX} characters.")
+            raise RefusedError("A mail's key has 1 to %(most)s characters.", most=KEY_CHARS_MAX)
         mail_id = ids.uuid7()
         content = msgspec.json.encode(render(letter)).decode()
         result = await connection.execute(
