@@ -6,7 +6,7 @@ model, its tools (each with short transactions of its own), the guards.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -25,7 +25,7 @@ from app.assistant.tools.definitions import ToolDefinition
 from app.assistant.tools.port import Tool, ToolContext
 from app.core.config import Settings
 from app.core.observability.sentry import capture
-from app.core.ports import Answer, Prepared, Question
+from app.core.ports import Answer, PastMessage, Prepared, Question
 from app.llm.port import ChatModel
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ PASSAGES_MAX = 5
 _PASSAGE_BYTES_MAX = 12_000
 _QUERY_CHARS_MAX = 1_000
 _SHORT_QUERY_CHARS = 30
+_SHOWN_KINDS = frozenset({"image", "document", "video"})
 
 
 class CuratedAnswer(Protocol):
@@ -89,6 +90,8 @@ class Work:
     searches: bool
     languages: Sequence[str] = ()
     """Of the documents that are searched, the most frequent first."""
+    told: Sequence[Known] | None = None
+    """Passages to tell instead of searching: those of an earlier reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ class ModelAnswerer:
     ) -> tuple[Finished, prompt.Prompt]:
         """Search, ask and check; ``rehearsal`` when there is no customer (the playground)."""
         began = time.perf_counter()
-        passages, rewritten = await self._search(work, model) if work.searches else ([], None)
+        passages, rewritten = await self._passages(work, model)
         sought_ms = round((time.perf_counter() - began) * 1000)
         made = prompt.build(work.situation, passages)
         job = Job(
@@ -222,6 +225,11 @@ class ModelAnswerer:
         words = f"{opening}\n\n{found.answer}" if opening else found.answer
         return _Curated(str(found.id), found.question, words, business.version)
 
+    async def _passages(self, work: Work, model: str) -> tuple[list[Known], Rewritten | None]:
+        if work.told is not None:
+            return list(work.told), None
+        return await self._search(work, model) if work.searches else ([], None)
+
     async def _search(self, work: Work, model: str) -> tuple[list[Known], Rewritten | None]:
         """Return passages for the customer's words; none when searching fails."""
         rewritten = None
@@ -265,7 +273,7 @@ def _fitting(found: Sequence[Known]) -> list[Known]:
 
 def _context(work: Work, *, rehearsal: bool) -> ToolContext:
     question = work.question
-    said = "\n".join(m.text for m in question.history if m.author == "customer")
+    said = "\n".join(_own_words(m) for m in question.history if m.author == "customer")
     return ToolContext(
         tenant_id=question.tenant_id,
         conversation_id=question.conversation_id,
@@ -277,6 +285,16 @@ def _context(work: Work, *, rehearsal: bool) -> ToolContext:
         said=said,
         rehearsal=rehearsal,
     )
+
+
+def _own_words(message: PastMessage) -> str:
+    """Return what a customer wrote or spoke, without what stands in their pictures and files.
+
+    Those may be anybody's: an order that a forwarded letter asks for is not the customer's wish.
+    """
+    if message.kind in _SHOWN_KINDS:
+        return message.text.partition("(")[0]
+    return message.text
 
 
 def _fixed(business: Business, question: Question, words: str) -> _Curated:
@@ -321,7 +339,10 @@ def _add(finished: Finished, rewritten: Rewritten, duration_ms: int) -> None:
 
 
 def _trace(situation: Situation, finished: Finished) -> dict[str, Any]:
-    """What is kept of an answer: ids, figures and stable words, no text of a customer."""
+    """What is kept of an answer: ids, figures, stable words, and the passages as they were told.
+
+    Passages are the business's own words, which may be others tomorrow; a customer's are not kept.
+    """
     used = set(finished.used_sources)
     told = [p for p in situation.inline if p.id in used]
     searched = [p for p in finished.passages if p not in told]
@@ -339,4 +360,23 @@ def _trace(situation: Situation, finished: Finished) -> dict[str, Any]:
 
 def _told(passage: Known) -> dict[str, Any]:
     told: dict[str, Any] = {"id": passage.id, "kind": passage.kind, "title": passage.title[:120]}
+    words = {"text": passage.text, "question": passage.question, "url": passage.url}
+    told |= {name: value for name, value in words.items() if value}
     return told if passage.score is None else {**told, "score": round(passage.score, 3)}
+
+
+def passages_of(trace: Mapping[str, Any]) -> list[Known]:
+    """Return the passages of an answer as they were told; those kept without words are left out."""
+    return [
+        Known(
+            id=str(p["id"]),
+            kind=str(p["kind"]),
+            title=str(p["title"]),
+            text=str(p["text"]),
+            question=str(p.get("question", "")),
+            url=str(p.get("url", "")),
+            score=p.get("score"),
+        )
+        for p in trace.get("passages") or ()
+        if p.get("text")
+    ]

@@ -15,6 +15,7 @@ from app.assistant import budget
 from app.assistant.guards.incoming import inspect_incoming
 from app.assistant.guards.languages import NAMES
 from app.assistant.guards.outgoing import Inspection, Surroundings, inspect_outgoing
+from app.assistant.guards.persons import asks_for_person
 from app.assistant.guards.verdicts import Finding, Ruling
 from app.assistant.policy import ANSWER_SCHEMA, HANDOVER_REASONS, REPAIRS
 from app.assistant.prompt import Known, Prompt, Situation, tool_result
@@ -110,6 +111,7 @@ class _Conversation:
         self._known: frozenset[str] = frozenset()
         self._answered_by = job.models[0]
         self._tokens = [0, 0]
+        self._wants_person = asks_for_person(job.situation.asked)
 
     async def run(self) -> Finished:
         content = await self._until_answered()
@@ -211,7 +213,8 @@ class _Conversation:
         if asked is not None:
             return reply, asked[0]
         if action == "answer":
-            return reply, None
+            # Who asks for a person gets one, whatever the model thinks of it.
+            return reply, "customer_request" if self._wants_person else None
         return reply, reason if reason in HANDOVER_REASONS else "missing_knowledge"
 
     def _inspect(self, reply: str, reason: str | None) -> Inspection:

@@ -21,18 +21,18 @@ WEEKDAYS = _table(
 MONTHS = {
     word: number + 1
     for word, number in _table(
-        "january jan enero janeiro januar januari يناير",
-        "february feb febrero fevereiro februar februari فبراير",
-        "march marzo março märz maret مارس",
-        "april abril أبريل",
+        "january jan enero ene janeiro januar januari يناير",
+        "february feb febrero fevereiro fev februar februari فبراير",
+        "march mar marzo março märz maret مارس",
+        "april apr abril abr أبريل",
         "may mayo maio mai mei مايو",
-        "june junio junho juni يونيو",
-        "july julio julho juli يوليو",
-        "august agosto agustus أغسطس",
-        "september septiembre setembro سبتمبر",
-        "october octubre outubro oktober أكتوبر",
-        "november noviembre novembro نوفمبر",
-        "december diciembre dezembro dezember desember ديسمبر",
+        "june jun junio junho juni يونيو",
+        "july jul julio julho juli يوليو",
+        "august aug agosto ago agustus أغسطس",
+        "september sept sep septiembre setembro سبتمبر",
+        "october oct okt octubre outubro oktober أكتوبر",
+        "november nov noviembre novembro نوفمبر",
+        "december dec diciembre dic dez dezembro dezember desember ديسمبر",
     ).items()
 }
 NUMBERS = {
@@ -76,7 +76,7 @@ def _said(days: int, *phrases: str) -> list[tuple[re.Pattern[str], int]]:
 
 RELATIVE = [
     *_said(2, "the day after tomorrow", "day after tomorrow", "pasado mañana", "depois de amanhã"),
-    *_said(2, "übermorgen", "lusa", "besok lusa", "بعد غد", "بعد بكرة"),
+    *_said(2, "übermorgen", "besok lusa", "lusa", "بعد غد", "بعد بكرة"),
     *_said(-2, "the day before yesterday", "anteayer", "anteontem", "vorgestern"),
     *_said(1, "tomorrow", "amanhã", "besok", "esok", "غدا", "بكرة"),
     # "mañana" is also the morning, "morgen" too: with an article or a day in front it is.
@@ -91,6 +91,31 @@ RELATIVE = [
     *_said(0, "today", "tonight", "hoy", "hoje", "heute", "hari ini", "اليوم", "الليلة"),
     *_said(7, "a week from today", "in a week", "en una semana", "em uma semana", "in einer woche"),
 ]
+_WEEK_AFTER = "|".join(
+    fold(phrase)
+    for phrase in (
+        "next week", "(?:de )?la semana que viene", "(?:de )?la próxima semana", "(?:da )?semana que vem",
+        "(?:da )?próxima semana", "nächste woche", "nächster woche", "kommende woche", "kommender woche",
+        "minggu depan", "الأسبوع القادم", "الأسبوع المقبل",
+    )
+)  # fmt: skip
+OF_NEXT_WEEK = (re.compile(rf"^,?\s*(?:of |en |in |de |da )?(?:{_WEEK_AFTER})(?!\w)"),
+                re.compile(rf"(?<!\w)(?:{_WEEK_AFTER}),?\s*(?:on |el |na |no |am |hari |يوم )?$"))  # fmt: skip
+"""Behind a weekday, and in front of it: the one of the coming week."""
+A_WEEK_LATER = (
+    re.compile(
+        r"^\s+(?:week\b|in (?:a|one|einer) (?:week|woche)\b|after next\b|en (?:una semana|ocho dias))"
+    ),
+    re.compile(r"\b(?:a|one|eine) (?:week|woche) (?:(?:on|from|ab|nach)\s*)?$|\bweek after\s*$"),
+)
+GONE = (
+    re.compile(r"^\s+(?:pasado|passad[oa]|lalu|kemarin|الماضي|الماضيه|ago\b)"),
+    re.compile(r"\b(?:last|past|letzten|letzte|vergangenen|el pasado|ultimo|ultima)\s*$"),
+)
+TODAY_TOO = frozenset(
+    fold(word) for word in ("this", "este", "esta", "diesen", "neste", "nesta", "ini")
+)
+"""Words with which a weekday may be today."""
 NEXT_WEEK = frozenset(fold(word) for word in ("next", "nächsten", "nächster", "nächste", "depan"))
 """Words that mean the day of the coming week, not the coming day."""
 DAY_WORDS = tuple(

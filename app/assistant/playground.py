@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.assistant.answering import ModelAnswerer, Work
+from app.assistant.answering import ModelAnswerer, Work, passages_of
 from app.assistant.conversing import Finished
 from app.assistant.profiles import Profile
 from app.assistant.prompt import Known, Situation
@@ -74,8 +74,10 @@ _OPEN = text(
 _HISTORY = text(
     """
     select m.author, m.kind, coalesce(m.body, '') as body, m.sent_at,
-           coalesce(m.turn_id = :turn_id, false) as unanswered
+           coalesce(m.turn_id = :turn_id, false) as unanswered,
+           f.id as file_id, f.name as file_name, f.reading
     from messages m
+    left join message_media f on f.tenant_id = m.tenant_id and f.message_id = m.id
     where m.tenant_id = :tenant_id and m.conversation_id = :conversation_id
       and m.revoked_at is null and m.sent_at <= :until
       and not (m.direction = 'out' and coalesce(m.turn_id = :turn_id, false))
@@ -144,22 +146,27 @@ class Playground:
     async def again(self, person: SignedIn, turn_id: UUID, *, as_it_was: bool) -> Rehearsed:
         """Answer a turn once more: with the version, day and passages of then, or of now.
 
-        NotFoundError when the turn is unknown, foreign, or was never answered. Passages that have
-        been changed since are told as they are now; those that are gone are left out.
+        As it was are the assistant's version, the day, and every passage that was searched for or
+        used, in the words of then. What is remembered of the customer is as it is now.
+        NotFoundError when the turn is unknown, foreign, or was never answered.
         """
         tenant_id = person.business(Permission.EDIT_ASSISTANT)
         await self._admit(person, POLICY)
         async with self._database.tenant(tenant_id) as connection:
             question, row = await _asked(connection, tenant_id, turn_id)
             business = await read_business(connection, [question])
-            moment = None
+            moment, told = None, None
             if as_it_was:
-                moment = row.generated_at
+                moment, told = row.generated_at, passages_of(row.trace or {})
                 number = (row.trace or {}).get("version")
                 if number is not None:
                     then = await version_of(connection, tenant_id, int(number))
                     business = replace(business, profile=then.profile, version=number)
-        return await self._rehearse(tenant_id, business, question, moment=moment)
+                # A pair that was told then is told in its words of then, and once.
+                ours = {passage.id for passage in told}
+                pairs = [pair for pair in business.pairs if pair.id not in ours]
+                business = replace(business, pairs=pairs)
+        return await self._rehearse(tenant_id, business, question, moment=moment, told=told)
 
     async def suggest(self, person: SignedIn, conversation_id: UUID) -> str:
         """Return what the live assistant would answer to what nobody has answered yet.
@@ -199,8 +206,9 @@ class Playground:
         question: Question,
         *,
         moment: datetime | None = None,
+        told: Sequence[Known] | None = None,
     ) -> Rehearsed:
-        work = self._answerer.work(business, question)
+        work = replace(self._answerer.work(business, question), told=told)
         if moment is not None:
             zone = local_time(business.time_zone).tzinfo
             then = replace(work.situation, local_time=moment.astimezone(zone))
@@ -295,7 +303,7 @@ async def _asked(
         raise NotFoundError("There is no such reply.")
     values = {**key, "conversation_id": row.conversation_id, "until": row.generated_at}
     found = (await connection.execute(_HISTORY, values)).all()[::-1]
-    history = [PastMessage(r.author, r.kind, r.body, r.sent_at, r.unanswered) for r in found]
+    history = [PastMessage(r.author, r.kind, said(r), r.sent_at, r.unanswered) for r in found]
     ordered = [m for m in history if not m.unanswered] + [m for m in history if m.unanswered]
     if not any(m.unanswered for m in ordered):
         raise NotFoundError("The messages of this reply are no longer kept.")

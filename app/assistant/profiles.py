@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from app.core.errors import RefusedError
+from app.core.errors import RefusedError, Word
 from app.core.text import storable
 
 FACTS_MAX = 100
@@ -90,7 +90,11 @@ def checked(profile: Profile, *, models: tuple[str, ...]) -> Profile:
     _check_facts(facts)
     rules = [_line(rule) for rule in profile.rules if rule.strip()]
     if len(rules) > RULES_MAX or any(len(rule) > RULE_CHARS_MAX for rule in rules):
-        raise RefusedError(f"Give at most {RULES_MAX} rules of {RULE_CHARS_MAX} characters each.")
+        raise RefusedError(
+            "Give at most %(rules)s rules of %(rule_chars)s characters each.",
+            rules=RULES_MAX,
+            rule_chars=RULE_CHARS_MAX,
+        )
     unknown = [code for code in profile.languages if code not in LANGUAGES]
     if unknown:
         raise RefusedError("Choose the languages from the list.")
@@ -100,9 +104,9 @@ def checked(profile: Profile, *, models: tuple[str, ...]) -> Profile:
         profile,
         facts=facts,
         rules=rules,
-        persona=_text("voice", profile.persona, PERSONA_CHARS_MAX),
-        greeting=_text("greeting", profile.greeting, OPENING_CHARS_MAX),
-        disclosure=_text("disclosure", profile.disclosure, OPENING_CHARS_MAX),
+        persona=_text(Word("the voice"), profile.persona, PERSONA_CHARS_MAX),
+        greeting=_text(Word("the greeting"), profile.greeting, OPENING_CHARS_MAX),
+        disclosure=_text(Word("the disclosure"), profile.disclosure, OPENING_CHARS_MAX),
         links=_hosts(profile.links),
     )
 
@@ -120,14 +124,18 @@ def host_of(link: str) -> str | None:
 
 def _check_facts(facts: list[Fact]) -> None:
     if len(facts) > FACTS_MAX:
-        raise RefusedError(f"Give at most {FACTS_MAX} facts; longer knowledge belongs in files.")
+        raise RefusedError(
+            "Give at most %(most)s facts; longer knowledge belongs in files.", most=FACTS_MAX
+        )
     for fact in facts:
         if not fact.key or not fact.value:
             raise RefusedError("Each fact needs a name and what is so.")
         if len(fact.key) > FACT_KEY_CHARS_MAX or len(fact.value) > FACT_VALUE_CHARS_MAX:
             raise RefusedError(
-                f"A fact has at most {FACT_VALUE_CHARS_MAX} characters, its name"
-                f" {FACT_KEY_CHARS_MAX}; longer knowledge belongs in files."
+                "A fact has at most %(fact_value_chars)s characters, its name"
+                " %(fact_key_chars)s; longer knowledge belongs in files.",
+                fact_value_chars=FACT_VALUE_CHARS_MAX,
+                fact_key_chars=FACT_KEY_CHARS_MAX,
             )
     if sum(len(fact.key) + len(fact.value) for fact in facts) > FACTS_CHARS_MAX:
         raise RefusedError("The facts are too long together; move some of them into files.")
@@ -138,18 +146,22 @@ def _hosts(links: list[str]) -> list[str]:
     for link in filter(None, (each.strip() for each in links)):
         host = host_of(link)
         if host is None:
-            raise RefusedError(f"“{link[:80]}” is no link. Give one such as shop.example.com.")
+            raise RefusedError(
+                "“%(link)s” is no link. Give one such as shop.example.com.", link=link[:80]
+            )
         if host not in found:
             found.append(host)
     if len(found) > LINKS_MAX:
-        raise RefusedError(f"Give at most {LINKS_MAX} links.")
+        raise RefusedError("Give at most %(most)s links.", most=LINKS_MAX)
     return found
 
 
-def _text(name: str, raw: str, chars_max: int) -> str:
+def _text(what: Word, raw: str, chars_max: int) -> str:
     text = storable(raw.strip(), chars_max=chars_max + 1)
     if len(text) > chars_max:
-        raise RefusedError(f"The {name} has at most {chars_max} characters.")
+        raise RefusedError(
+            "Too long: %(what)s has at most %(most)s characters.", what=what, most=chars_max
+        )
     return text
 
 

@@ -5,14 +5,18 @@ behind the replies: it delays none, is charged to nobody, and a prompt without i
 """
 
 import logging
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from app.core.config import Settings
+from app.core.db.away import is_away
 from app.core.db.engine import Database
 from app.core.errors import ProviderError
+from app.core.observability.sentry import capture
 from app.core.text import storable
 from app.llm.port import ChatModel, ChatRequest, ChatTurn
 
@@ -24,6 +28,7 @@ _LEASE_S = 120
 _TRIES_MAX = 5
 _MESSAGES_MAX = 80
 _CHARS_MAX = 12_000
+_LINE_CHARS_MAX = 2_000
 _OUTPUT_TOKENS_MAX = 400
 _INSTRUCTION = """\
 Summarise the earlier part of a conversation between a business and its customer for the \
@@ -49,17 +54,20 @@ _CLAIM = text(
 )
 _LINES = text(
     """
-    select m.author, m.kind, coalesce(m.body, '') as body from messages m
+    select m.author, m.kind, concat_ws(' ', m.body, f.reading) as words, m.sent_at
+    from messages m
+    left join message_media f on f.tenant_id = m.tenant_id and f.message_id = m.id
     where m.tenant_id = :tenant_id and m.conversation_id = :conversation_id
       and m.revoked_at is null and m.sent_at <= :until_at
       and (cast(:after_at as timestamptz) is null or m.sent_at > :after_at)
-    order by m.sent_at desc, m.id desc limit :messages_max
+    order by m.sent_at, m.id limit :messages_max
     """
 )
 _STORE = text(
     """
     update conversation_summaries set summary = :summary, until_at = :until_at, tries = 0,
-        wanted_until_at = case when wanted_until_at > :until_at then wanted_until_at end
+        wanted_until_at = case when wanted_until_at > :until_at then wanted_until_at end,
+        due_at = now()
     where tenant_id = :tenant_id and conversation_id = :conversation_id
     """
 )
@@ -89,8 +97,15 @@ class Summaries:
                 await self._write(row)
             except ProviderError as error:
                 log.warning("a summary failed", extra={"status": error.status_code or 0})
-                if row.tries >= _TRIES_MAX:
-                    await self._give_up(row.tenant_id, row.conversation_id)
+            except Exception as error:
+                if is_away(error):
+                    raise
+                capture(error, tenant_id=row.tenant_id)
+                log.warning("a summary failed", extra={"errorType": type(error).__name__})
+            else:
+                continue
+            if row.tries >= _TRIES_MAX:
+                await self._give_up(row.tenant_id, row.conversation_id)
         return len(wanted) == _BATCH
 
     async def _write(self, row: Any) -> None:
@@ -105,8 +120,7 @@ class Summaries:
                     "messages_max": _MESSAGES_MAX,
                 },
             )
-            lines = [f"{r.author} ({r.kind}): {r.body}" for r in found.all()[::-1]]
-        told = "\n".join(lines)[-_CHARS_MAX:]
+            told, until_at = _told(found.all(), row.wanted_until_at)
         if row.summary:
             told = f"Summary so far: {row.summary}\n{told}"
         answer = await self._model.complete(
@@ -125,7 +139,7 @@ class Summaries:
         values = {
             **key,
             "summary": storable(" ".join(summary.split()), chars_max=SUMMARY_CHARS_MAX),
-            "until_at": row.wanted_until_at,
+            "until_at": until_at,
         }
         async with self._database.tenant(row.tenant_id) as connection:
             await connection.execute(_STORE, values)
@@ -134,3 +148,21 @@ class Summaries:
         async with self._database.tenant(tenant_id) as connection:
             key = {"tenant_id": tenant_id, "conversation_id": conversation_id}
             await connection.execute(_GIVE_UP, key)
+
+
+def _told(rows: Sequence[Any], wanted_until_at: datetime) -> tuple[str, datetime]:
+    """Return the oldest messages as far as there is room, and until when they go.
+
+    What comes after them is told to the next summary: a long gap is closed piece by piece, and
+    nothing of it is left out.
+    """
+    lines: list[str] = []
+    room = _CHARS_MAX
+    for row in rows:
+        line = f"{row.author} ({row.kind}): {row.words[:_LINE_CHARS_MAX]}"
+        room -= len(line)
+        if lines and room < 0:
+            break
+        lines.append(line)
+    whole = len(lines) == len(rows) < _MESSAGES_MAX
+    return "\n".join(lines), wanted_until_at if whole else rows[len(lines) - 1].sent_at

@@ -134,7 +134,7 @@ class ToolSettings:
             if new:
                 count = await connection.scalar(_COUNT, {"tenant_id": tenant_id})
                 if int(count or 0) >= TOOLS_MAX:
-                    raise ConflictError(f"A business has at most {TOOLS_MAX} tools.")
+                    raise ConflictError("A business has at most %(most)s tools.", most=TOOLS_MAX)
             else:
                 row = await _row(connection, tenant_id, wanted.id)
                 if _origin(row.url) == _origin(wanted.url):
@@ -174,7 +174,9 @@ class ToolSettings:
             jsonschema.Draft202012Validator(tool.parameters).iter_errors(dict(arguments)), None
         )
         if problem is not None:
-            raise RefusedError(f"The test values do not fit: {problem.message[:200]}.")
+            raise RefusedError(
+                "The test values do not fit: %(message)s.", message=problem.message[:200]
+            )
         headers = open_headers(self._settings.keyring(), row.id, row.headers)
         called = await call(
             self._session,

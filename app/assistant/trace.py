@@ -25,13 +25,17 @@ _WHY = text(
 
 @dataclass(frozen=True, slots=True)
 class WhySource:
-    """A piece of knowledge that the model was given. ``score`` is None when it is always told."""
+    """A piece of knowledge that the model was given. ``score`` is None when it is always told.
+
+    ``text`` are its words of then; empty for facts, which the version holds.
+    """
 
     id: str
     kind: str
     title: str
     score: float | None
     used: bool
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Why:
         curated: the business's own words went out, no model was asked.
         version: number of the assistant's version; None before there were versions.
         price_ucr: what was charged, None when nothing was held or the turn is under way.
+        models: all that were asked, in their order.
     """
 
     turn_id: UUID
@@ -84,6 +89,7 @@ class Why:
     findings: Sequence[WhyFinding]
     calls: int
     duration_ms: int
+    models: Sequence[str] = ()
 
 
 async def why(connection: AsyncConnection, tenant_id: UUID, turn_id: UUID) -> Why:
@@ -122,6 +128,7 @@ async def why(connection: AsyncConnection, tenant_id: UUID, turn_id: UUID) -> Wh
         ],
         calls=len(calls),
         duration_ms=sum(int(call["ms"]) for call in calls),
+        models=list(dict.fromkeys(str(call["model"]) for call in calls)),
     )
 
 
@@ -131,7 +138,9 @@ def _charged(captured_ucr: int | None, refunded_ucr: int | None) -> int | None:
 
 def _sources(trace: Mapping[str, Any], used: set[str]) -> list[WhySource]:
     listed = [
-        WhySource(p["id"], p["kind"], p["title"], p.get("score"), p["id"] in used)
+        WhySource(
+            p["id"], p["kind"], p["title"], p.get("score"), p["id"] in used, str(p.get("text", ""))
+        )
         for p in trace.get("passages") or []
     ]
     known = {source.id for source in listed}

@@ -233,7 +233,7 @@ async def publish(
     """Make a profile the live version; return its number."""
     note = " ".join(storable(note).split())
     if len(note) > NOTE_CHARS_MAX:
-        raise RefusedError(f"The note has at most {NOTE_CHARS_MAX} characters.")
+        raise RefusedError("The note has at most %(most)s characters.", most=NOTE_CHARS_MAX)
     await connection.execute(_RETIRE, {"tenant_id": tenant_id})
     values = {
         "tenant_id": tenant_id,

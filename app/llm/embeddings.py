@@ -1,21 +1,20 @@
 """Embeddings over the OpenAI API, through the ``openai`` SDK.
 
-One instance an event loop. Retries are the caller's: the SDK's own are off.
+One instance an event loop. Retries are the caller's.
 """
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.core.config import Settings
 from app.core.errors import ProviderError
+from app.llm.client import OpenAIClient, asked
 
 INPUTS_MAX = 64
 """Texts of one call; the API takes 2 048 of them, and 300 000 tokens in all."""
 TIMEOUT_S = 30.0
 _CHARS_MAX = 24_000
 """Of one text; the models read 8 192 tokens."""
-_DEFINITE = {400, 401, 403, 404, 422}
 
 Vector = list[float]
 
@@ -40,7 +39,7 @@ class OpenAIEmbedder:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Any = None
+        self._client = OpenAIClient(settings, timeout_s=TIMEOUT_S)
 
     @property
     def model(self) -> str:
@@ -63,42 +62,13 @@ class OpenAIEmbedder:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.close()
+        await self._client.close()
 
     async def _call(self, texts: list[str], timeout_s: float, model: str) -> list[Vector]:
-        import openai
-
-        try:
-            async with asyncio.timeout(timeout_s):
-                # Without an encoding the SDK asks for base64 and unpacks it: a quarter of the size.
-                answer = await self._connect().embeddings.create(model=model, input=texts)
-        except openai.APIStatusError as error:
-            status = error.status_code
-            raise ProviderError(
-                "llm",
-                f"embeddings answered {status}",
-                status_code=status,
-                retryable=status not in _DEFINITE,
-            ) from None
-        except (TimeoutError, openai.APITimeoutError):
-            raise ProviderError("llm", f"no embeddings within {timeout_s:g} s") from None
-        except (openai.OpenAIError, ValueError) as error:
-            raise ProviderError("llm", f"no embeddings ({type(error).__name__})") from None
+        client = await self._client.connect()
+        # Without an encoding the SDK asks for base64 and unpacks it: a quarter of the size.
+        answer = await asked(client.embeddings.create(model=model, input=texts), timeout_s)
         vectors = [list(item.embedding) for item in sorted(answer.data, key=lambda d: d.index)]
         if len(vectors) != len(texts) or len({len(v) for v in vectors}) != 1:
             raise ProviderError("llm", "the embeddings do not fit the texts")
         return vectors
-
-    def _connect(self) -> Any:
-        if self._client is None:
-            import openai
-
-            self._client = openai.AsyncOpenAI(
-                api_key=self._settings.openai_api_key or "missing",
-                base_url=self._settings.openai_base_url,
-                max_retries=0,
-                timeout=TIMEOUT_S + 5,
-                http_client=openai.DefaultAioHttpClient(),
-            )
-        return self._client

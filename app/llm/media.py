@@ -1,19 +1,13 @@
-"""Hearing and seeing over the OpenAI API: recordings transcribed, pictures put into words.
-
-Like completions (``app.llm.openai``): the SDK's own retries are off, the deadline is ours, and
-no part of what was sent or answered reaches an error's text.
-"""
+"""Hearing and seeing over the OpenAI API: recordings transcribed, pictures put into words."""
 
 import asyncio
 import base64
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.core.config import Settings
-from app.core.errors import ProviderError
+from app.llm.client import OpenAIClient, asked
 from app.llm.port import Usage
 
-_DEFINITE = {400, 401, 403, 404, 413, 415, 422}
 _TIMEOUT_S = 60.0
 _DESCRIPTION_TOKENS_MAX = 400
 _LOOK = """\
@@ -49,7 +43,7 @@ class OpenAIMedia:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Any = None
+        self._client = OpenAIClient(settings, timeout_s=_TIMEOUT_S)
 
     async def transcribe(self, name: str, content_type: str, data: bytes) -> Heard:
         """Return a recording's words, in the language they were spoken in.
@@ -58,15 +52,11 @@ class OpenAIMedia:
             ProviderError: no answer, or a failure status.
         """
         model = self._settings.openai_transcription_model
-        client = await self._connect()
-        answer = await _asked(
-            client.audio.transcriptions.create(
-                model=model,
-                file=(name, data, content_type),
-                response_format="json",
-                timeout=_TIMEOUT_S,
-            )
+        client = await self._client.connect()
+        call = client.audio.transcriptions.create(
+            model=model, file=(name, data, content_type), response_format="json"
         )
+        answer = await asked(call, _TIMEOUT_S)
         usage = getattr(answer, "usage", None)
         seconds = getattr(usage, "seconds", None)
         return Heard(
@@ -87,18 +77,16 @@ class OpenAIMedia:
         """
         encoded = (await asyncio.to_thread(base64.b64encode, data)).decode()
         image = {"type": "image_url", "image_url": {"url": f"data:{content_type};base64,{encoded}"}}
-        client = await self._connect()
-        answer = await _asked(
-            client.chat.completions.create(
-                model=self._settings.openai_model,
-                messages=[
-                    {"role": "system", "content": _LOOK},
-                    {"role": "user", "content": [image]},
-                ],
-                max_completion_tokens=_DESCRIPTION_TOKENS_MAX,
-                timeout=_TIMEOUT_S,
-            )
+        client = await self._client.connect()
+        call = client.chat.completions.create(
+            model=self._settings.openai_model,
+            messages=[
+                {"role": "system", "content": _LOOK},
+                {"role": "user", "content": [image]},
+            ],
+            max_completion_tokens=_DESCRIPTION_TOKENS_MAX,
         )
+        answer = await asked(call, _TIMEOUT_S)
         choice = answer.choices[0] if answer.choices else None
         text = str(choice.message.content or "").strip() if choice else ""
         usage = answer.usage
@@ -110,36 +98,4 @@ class OpenAIMedia:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.close()
-
-    async def _connect(self) -> Any:
-        if self._client is None:
-            # A second of imports that the loop must not stand still for.
-            openai = await asyncio.to_thread(__import__, "openai")
-            self._client = self._client or openai.AsyncOpenAI(
-                api_key=self._settings.openai_api_key or "missing",
-                base_url=self._settings.openai_base_url,
-                max_retries=0,
-                timeout=_TIMEOUT_S,
-            )
-        return self._client
-
-
-async def _asked(call: Any) -> Any:
-    import openai
-
-    try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            return await call
-    except openai.APIStatusError as error:
-        raise ProviderError(
-            "llm",
-            f"answered {error.status_code}",
-            status_code=error.status_code,
-            retryable=error.status_code not in _DEFINITE,
-        ) from None
-    except (TimeoutError, openai.APITimeoutError):
-        raise ProviderError("llm", f"no answer within {_TIMEOUT_S:g} s") from None
-    except openai.OpenAIError as error:
-        raise ProviderError("llm", f"cannot be reached ({type(error).__name__})") from None
+        await self._client.close()

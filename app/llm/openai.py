@@ -1,12 +1,5 @@
-"""The model over the OpenAI API (or any server that speaks it), through the ``openai`` SDK.
+"""The model over the OpenAI API (or any server that speaks it), through the ``openai`` SDK."""
 
-The SDK retries silently twice and waits up to ten minutes by default, and it sends no
-idempotency key; so retries are off and the deadline is ours: the turn decides when to ask
-again. Its aiohttp transport costs about half the CPU of the default one.
-"""
-
-import asyncio
-import importlib
 from typing import Any
 
 import msgspec
@@ -14,18 +7,15 @@ import msgspec
 from app.core.config import Settings
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
+from app.llm.client import OpenAIClient, asked
 from app.llm.port import ChatAnswer, ChatRequest, ChatTurn, ToolCall, ToolSpec, Usage
-
-_DEFINITE = {400, 401, 403, 404, 422}
-_CONNECTIONS_MAX = 512
 
 
 class OpenAIModel:
     """Structured chat completions. One instance an event loop; close it at the end."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._client: Any = None
+        self._client = OpenAIClient(settings, timeout_s=settings.timings.model_timeout_s)
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Ask for a completion that fits the request's schema.
@@ -52,47 +42,21 @@ class OpenAIModel:
         return ChatAnswer(_decode(content, truncated=truncated), completion.model, used)
 
     async def warm_up(self) -> None:
-        """Import the SDK off the loop: it takes a second that the loop must not stand still."""
-        await asyncio.to_thread(importlib.import_module, "openai")
+        """Do at the start what the first call would wait for."""
+        await self._client.warm_up()
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.close()
+        await self._client.close()
 
     async def _create(self, request: ChatRequest) -> Any:
-        import openai
+        client = await self._client.connect()
+        from openai.types.chat import ChatCompletion
 
-        try:
-            async with asyncio.timeout(request.timeout_s):
-                # The SDK's typed method walks through its parameters a key at a time, which
-                # costs as much as a transaction; the body below needs no such help.
-                return await self._connect().post(
-                    "/chat/completions",
-                    body=_body(request),
-                    cast_to=openai.types.chat.ChatCompletion,
-                )
-        except openai.APIStatusError as error:
-            raise _status_error(error) from None
-        except (TimeoutError, openai.APITimeoutError):
-            raise ProviderError("llm", f"no answer within {request.timeout_s:g} s") from None
-        except openai.APIConnectionError as error:
-            raise ProviderError("llm", f"cannot be reached ({type(error).__name__})") from None
-        except openai.OpenAIError as error:
-            raise ProviderError("llm", f"unreadable answer ({type(error).__name__})") from None
-
-    def _connect(self) -> Any:
-        if self._client is None:
-            import openai
-
-            self._client = openai.AsyncOpenAI(
-                api_key=self._settings.openai_api_key or "missing",
-                base_url=self._settings.openai_base_url,
-                max_retries=0,
-                timeout=self._settings.timings.model_timeout_s + 5,
-                http_client=openai.DefaultAioHttpClient(limits=_pool_limits()),
-            )
-        return self._client
+        # The SDK's typed method walks through its parameters a key at a time, which costs as
+        # much as a transaction; the body below needs no such help.
+        call = client.post("/chat/completions", body=_body(request), cast_to=ChatCompletion)
+        return await asked(call, request.timeout_s)
 
 
 def _body(request: ChatRequest) -> dict[str, Any]:
@@ -135,26 +99,6 @@ def _tool_calls(calls: Any) -> tuple[ToolCall, ...]:
         ToolCall(str(call.id), str(call.function.name), str(call.function.arguments))
         for call in calls or ()
         if getattr(call, "function", None) is not None
-    )
-
-
-def _pool_limits() -> Any:
-    import httpx2
-
-    return httpx2.Limits(
-        max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_CONNECTIONS_MAX
-    )
-
-
-def _status_error(error: Any) -> ProviderError:
-    status = error.status_code
-    after = error.response.headers.get("Retry-After", "")
-    return ProviderError(
-        "llm",
-        f"answered {status}",
-        status_code=status,
-        retryable=status not in _DEFINITE,
-        retry_after_s=float(after) if after.isdigit() else None,
     )
 
 

@@ -1,6 +1,7 @@
 """What is remembered of a customer: short facts, one value a key, seen and erased by people."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +18,24 @@ FACTS_MAX = 30
 KEY_CHARS_MAX = 60
 VALUE_CHARS_MAX = 300
 
-# What does not belong into memory, whoever says it: payment cards, and ways out of the chat.
-_CARD = re.compile(r"(?:\d[ -]?){13,19}")
+# What does not belong into memory, whoever says it: what opens an account or proves who somebody
+# is, by its shape or by the name it is given, and ways out of the chat.
+_LONG_NUMBER = re.compile(r"(?:\d[\s.\-/]{0,3}){9,}")
+_IDENTITY = re.compile(
+    r"\b(?:[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,8}[A-Z0-9]{0,4}"  # IBAN
+    r"|\d{3}-\d{2}-\d{4}|\d{3}\.\d{3}\.\d{3}-\d{2}|\d{8}[A-Z]|[XYZ]\d{7}[A-Z]|[A-Z]{1,2}\d{7,8})\b",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])\S{20,}")
+_SECRET_NAME = re.compile(
+    r"\b(?:pass ?(?:word|wd|code|phrase|port)|pin|cvv|cvc|ssn|otp|iban|api key|token|secret"
+    r"|security (?:code|number)|credit card|debit card|card number|bank account|social security"
+    r"|(?:id|identity)(?: card)?(?: number)?|tax id|contrasena|clave|tarjeta|dni|nie|pasaporte"
+    r"|cuenta bancaria|senha|cartao|cpf|passaporte|conta bancaria|passwort|kennwort|kreditkarte"
+    r"|kontonummer|ausweis|reisepass|steuernummer|mot de passe|carte bancaire|passeport|kata sandi"
+    r"|sandi|kartu kredit|rekening|nik|ktp|paspor|codice fiscale|carta di credito)\b"
+    r"|كلمة (?:السر|المرور)|بطاقة|جواز|رقم الهوية|الحساب البنكي|пароль|паспорт|密码|身份证"
+)
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 # The oldest facts leave when a contact has too many.
@@ -93,16 +110,18 @@ async def remember(
     """Keep a fact; a known key gets its new value, beyond 30 facts the oldest leaves.
 
     Raises:
-        RefusedError: nothing to keep, a payment card, or a link.
+        RefusedError: nothing to keep, something secret, or a link.
     """
     key, value = _line(fact.key).casefold(), _line(fact.value)
     if not key or not value or len(key) > KEY_CHARS_MAX or len(value) > VALUE_CHARS_MAX:
         raise RefusedError(
-            f"A fact has a name of up to {KEY_CHARS_MAX} characters and a value of up to"
-            f" {VALUE_CHARS_MAX}."
+            "A fact has a name of up to %(key_chars)s characters and a value of up to"
+            " %(value_chars)s.",
+            key_chars=KEY_CHARS_MAX,
+            value_chars=VALUE_CHARS_MAX,
         )
-    if _CARD.search(value) or _LINK.search(value):
-        raise RefusedError("Card numbers and links are not kept.")
+    if _is_secret(key, value) or _LINK.search(value):
+        raise RefusedError("Passwords, card, account and identity numbers and links are not kept.")
     values: dict[str, Any] = {
         "tenant_id": tenant_id,
         "id": ids.uuid7(),
@@ -141,6 +160,13 @@ async def is_verified(connection: AsyncConnection, tenant_id: UUID, contact_id: 
     """Tell whether that was within the last 12 hours."""
     values = {"tenant_id": tenant_id, "contact_id": contact_id, "for_s": VERIFIED_FOR_S}
     return bool(await connection.scalar(_VERIFIED, values))
+
+
+def _is_secret(key: str, value: str) -> bool:
+    plain = unicodedata.normalize("NFKD", f"{key.replace('_', ' ')} {value}").casefold()
+    named = "".join(c for c in plain if not unicodedata.combining(c))
+    shapes = (_LONG_NUMBER, _IDENTITY, _TOKEN)
+    return bool(_SECRET_NAME.search(named)) or any(shape.search(value) for shape in shapes)
 
 
 def _line(raw: str) -> str:

@@ -1,31 +1,10 @@
-"""Why a message was answered, or not: the closed list, and the reason in words."""
+"""Why a message gets no turn: the first rule that applies, from what stands around it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.channels.port import ContentKind
 from app.messaging.states import Disposition
-
-REASONS: dict[Disposition, str] = {
-    Disposition.ANSWERED: "The assistant answered this message.",
-    Disposition.MERGED: "Answered together with the customer's next message.",
-    Disposition.HUMAN_OWNED: "People own this conversation, so the assistant stayed silent.",
-    Disposition.PAUSED: "The assistant is paused, here or for the whole business.",
-    Disposition.OUT_OF_HOURS: "The assistant does not answer at this hour.",
-    Disposition.NO_CREDIT: "There were no credits left, so people were asked to answer.",
-    Disposition.RATE_LIMITED: "This customer wrote faster than the assistant may answer.",
-    Disposition.DAILY_CAP: "Your limit for today was reached, so people were asked to answer.",
-    Disposition.OPTED_OUT: "The customer asked not to be answered by the assistant.",
-    Disposition.BLOCKED: "The contact is blocked.",
-    Disposition.SUSPENDED: "The account is suspended.",
-    Disposition.TOO_OLD: "The message arrived too late to be answered by the assistant.",
-    Disposition.IGNORED_KIND: "This kind of message needs no answer.",
-    Disposition.EMPTY: "The message had no content that could be read.",
-    Disposition.LOOP_BRAKE: "Two machines seemed to answer each other, so the assistant stopped.",
-    Disposition.HANDED_OFF: "The assistant handed the conversation to people.",
-    Disposition.FAILED_HANDED_OFF: "The reply could not be made, so people were asked to answer.",
-    Disposition.SEND_UNKNOWN: "The reply was handed to WhatsApp, but its arrival is not confirmed.",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,15 +82,16 @@ BY_HAND = frozenset({"inbox", "inbox_keys", "phone_codes"})
 NOBODY = {
     **dict.fromkeys(
         (
-            "balance_marks", "credit_holds", "credit_lots", "credit_minutes", "credit_ops",
-            "credit_requests", "hold_parts", "journal", "ledger_proofs", "payment_reversals",
-            "payments", "subscriptions", "wallets",
+            "balance_marks", "charge_day_revenue", "charge_days", "credit_holds", "credit_lots",
+            "credit_minutes", "credit_ops", "credit_requests", "hold_parts", "journal",
+            "ledger_proofs", "payment_reversals", "payments", "subscriptions", "wallets",
         ),
         "books: amounts, and ids that lead to an empty shell",
     ),
     **dict.fromkeys(
         (
-            "assistant_profiles", "assistant_versions", "billing_profiles", "canned_replies",
+            "assistant_profiles", "assistant_versions", "auto_top_ups", "billing_profiles",
+            "canned_replies",
             "channel_campaigns", "channels", "labels", "question_answers", "tenant_conduct",
             "tenant_tools", "tenants",
         ),

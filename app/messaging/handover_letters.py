@@ -13,6 +13,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.errors import Word
+from app.core.locales import Translator, translator
 from app.core.mail.letter import Action, Letter
 from app.core.mail.outbox import Outbox
 from app.messaging.states import HandoverReason
@@ -22,18 +24,31 @@ _APART_S = 60.0
 _WAITING_MAX = 100
 _LISTED_MAX = 10
 _SUMMARY_CHARS_MAX = 200
-_FOOTNOTE = "You get this mail because customers of {business} may need you. Change that in Parley."
+_WAITING = Word("%(name)s is waiting for a person (%(number)s).")
 
-WHY: dict[HandoverReason, str] = {
-    HandoverReason.CUSTOMER_REQUEST: "asked for a person",
-    HandoverReason.MISSING_KNOWLEDGE: "asked something the assistant does not know",
-    HandoverReason.UNSUPPORTED_REQUEST: "wants something the assistant may not do",
-    HandoverReason.POLICY_RESTRICTION: "asked something the assistant must not answer",
-    HandoverReason.TOOL_FAILURE: "could not be answered because something failed",
-    HandoverReason.PENDING_CLARIFICATION: "needs an answer that only you can give",
-    HandoverReason.USAGE_LIMIT: "reached a limit that you set",
-    HandoverReason.LOOP_BRAKE: "may be a machine; the assistant stopped answering",
+WHY: dict[HandoverReason, Word] = {
+    HandoverReason.CUSTOMER_REQUEST: Word("%(name)s asked for a person (%(number)s)."),
+    HandoverReason.MISSING_KNOWLEDGE: Word(
+        "%(name)s asked something the assistant does not know (%(number)s)."
+    ),
+    HandoverReason.UNSUPPORTED_REQUEST: Word(
+        "%(name)s wants something the assistant may not do (%(number)s)."
+    ),
+    HandoverReason.POLICY_RESTRICTION: Word(
+        "%(name)s asked something the assistant must not answer (%(number)s)."
+    ),
+    HandoverReason.TOOL_FAILURE: Word(
+        "%(name)s could not be answered because something failed (%(number)s)."
+    ),
+    HandoverReason.PENDING_CLARIFICATION: Word(
+        "%(name)s needs an answer that only you can give (%(number)s)."
+    ),
+    HandoverReason.USAGE_LIMIT: Word("%(name)s reached a limit that you set (%(number)s)."),
+    HandoverReason.LOOP_BRAKE: Word(
+        "%(name)s may be a machine; the assistant stopped answering (%(number)s)."
+    ),
 }
+"""What a letter says of a conversation, by why it was handed over."""
 
 # Conversations only, in one order; nothing else is locked behind them.
 _DUE = text(
@@ -103,24 +118,32 @@ class HandoverLetters:
 
     def letter(self, recipient: Recipient, waiting: Sequence[Any]) -> Letter:
         """Return the letter about those who wait, the longest first."""
-        business = waiting[0].business
-        count = len(waiting)
-        subject = (
-            f"{_name(waiting[0])} is waiting for {business}"
-            if count == 1
-            else f"{count} customers are waiting for {business}"
-        )
+        _ = translator(recipient.locale)
+        business, count = waiting[0].business, len(waiting)
         more = count - _LISTED_MAX
+        single = {"name": _name(_, waiting[0]), "business": business}
         return Letter(
-            subject=subject,
-            preheader="The assistant has asked for a person.",
-            paragraphs=(f"Hello {recipient.name},", *(_line(w) for w in waiting[:_LISTED_MAX])),
+            locale=_.language,
+            subject=_("%(name)s is waiting for %(business)s", **single)
+            if count == 1
+            else _(
+                "%(count)s customers are waiting for %(business)s", count=count, business=business
+            ),
+            preheader=_("The assistant has asked for a person."),
+            paragraphs=(
+                _("Hello %(name)s,", name=recipient.name),
+                *(_line(_, w) for w in waiting[:_LISTED_MAX]),
+            ),
             action=Action(
-                "Open the conversation" if count == 1 else "Open the inbox",
+                _("Open the conversation") if count == 1 else _("Open the inbox"),
                 f"{self._inbox}/{waiting[0].id}" if count == 1 else self._inbox,
             ),
-            closing=(f"And {more} more.",) if more > 0 else (),
-            footnote=_FOOTNOTE.format(business=business),
+            closing=(_("And %(number)s more.", number=more),) if more > 0 else (),
+            footnote=_(
+                "You get this mail because customers of %(business)s may need you. Change that in"
+                " Parley.",
+                business=business,
+            ),
         )
 
 
@@ -129,13 +152,13 @@ def _concerns(waiting: Any, recipient: Recipient, known: set[UUID]) -> bool:
     return theirs is None or theirs == recipient.user_id
 
 
-def _line(waiting: Any) -> str:
-    why = WHY.get(HandoverReason(waiting.handover_reason), "is waiting for a person")
-    line = f"{_name(waiting)} {why} ({waiting.number})."
+def _line(_: Translator, waiting: Any) -> str:
+    said = WHY.get(HandoverReason(waiting.handover_reason), _WAITING)
+    line = _(said, name=_name(_, waiting), number=waiting.number)
     if waiting.with_summary and waiting.handover_summary:
         line += f" {waiting.handover_summary[:_SUMMARY_CHARS_MAX]}"
     return line
 
 
-def _name(waiting: Any) -> str:
-    return waiting.customer or "A customer"
+def _name(_: Translator, waiting: Any) -> str:
+    return waiting.customer or _("A customer")

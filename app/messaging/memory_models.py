@@ -77,7 +77,10 @@ class ConversationSummary(Base):
 
 
 class TurnTrace(Base):
-    """How a reply came about, without any text of customers; kept as long as messages are."""
+    """How a reply came about; kept as long as messages are, and erased with its customer.
+
+    No words of customers are in it; the passages it was made of are, as they were told.
+    """
 
     __tablename__ = "turn_traces"
     __table_args__ = (

@@ -1,7 +1,6 @@
-"""Tables of the message path: from the raw event to the parts of a reply."""
+"""Tables of the message path: from the raw event to the turn that answers it."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db.tables import Base, Micro, Stamped, TenantRow
+from app.core.db.tables import Base, Stamped, TenantRow
 from app.messaging.states import (
     LEASED_TURN_STATES,
     LIVE_TURN_STATES,
@@ -26,18 +25,9 @@ from app.messaging.states import (
     Disposition,
     HandoverReason,
     Notice,
-    PartState,
     TurnState,
 )
 from tenants.models import one_of
-
-
-def _words(kind: type[StrEnum]) -> tuple[str, ...]:
-    return tuple(member.value for member in kind)
-
-
-def _states(states: tuple[TurnState, ...]) -> str:
-    return one_of("state", tuple(s.value for s in states))
 
 
 class InboxKey(Base):
@@ -143,6 +133,12 @@ class ContactAddress(TenantRow, Stamped, Base):
             "created_at",
             postgresql_where=text("kind = 'lid' and checked_at is null"),
         ),
+        Index(
+            "ix_contact_addresses_digits",
+            "tenant_id",
+            text("reverse(split_part(address, '@', 1))"),
+            postgresql_where=text("kind = 'phone'"),
+        ),
     )
 
     contact_id: Mapped[UUID]
@@ -158,8 +154,8 @@ class Conversation(TenantRow, Stamped, Base):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "channel_id"], ["channels.tenant_id", "channels.id"]),
         ForeignKeyConstraint(["tenant_id", "contact_id"], ["contacts.tenant_id", "contacts.id"]),
-        CheckConstraint(one_of("state", _words(ConversationState)), "state"),
-        CheckConstraint(one_of("handover_reason", _words(HandoverReason)), "handover_reason"),
+        CheckConstraint(one_of("state", ConversationState), "state"),
+        CheckConstraint(one_of("handover_reason", HandoverReason), "handover_reason"),
         Index(
             "uq_conversations_open",
             "tenant_id",
@@ -233,9 +229,9 @@ class Message(TenantRow, Base):
         ),
         UniqueConstraint("tenant_id", "channel_id", "wa_id", "direction"),
         CheckConstraint(one_of("direction", ("in", "out")), "direction"),
-        CheckConstraint(one_of("author", _words(Author)), "author"),
-        CheckConstraint(one_of("disposition", _words(Disposition)), "disposition"),
-        CheckConstraint(one_of("notice", _words(Notice)), "notice"),
+        CheckConstraint(one_of("author", Author), "author"),
+        CheckConstraint(one_of("disposition", Disposition), "disposition"),
+        CheckConstraint(one_of("notice", Notice), "notice"),
         Index(None, "tenant_id", "conversation_id", "sent_at", "id"),
         Index(
             "ix_messages_open",
@@ -281,13 +277,13 @@ class Turn(TenantRow, Stamped, Base):
         ForeignKeyConstraint(
             ["tenant_id", "conversation_id"], ["conversations.tenant_id", "conversations.id"]
         ),
-        CheckConstraint(one_of("state", _words(TurnState)), "state"),
+        CheckConstraint(one_of("state", TurnState), "state"),
         Index(
             "uq_turns_live",
             "tenant_id",
             "conversation_id",
             unique=True,
-            postgresql_where=text(_states(LIVE_TURN_STATES)),
+            postgresql_where=text(one_of("state", LIVE_TURN_STATES)),
         ),
         Index(
             "ix_turns_waiting",
@@ -299,7 +295,7 @@ class Turn(TenantRow, Stamped, Base):
             "ix_turns_leased",
             "tenant_id",
             "lease_until",
-            postgresql_where=text(_states(LEASED_TURN_STATES)),
+            postgresql_where=text(one_of("state", LEASED_TURN_STATES)),
         ),
         Index("ix_turns_failed", "finished_at", postgresql_where=text("state = 'failed'")),
         Index(
@@ -333,84 +329,6 @@ class Turn(TenantRow, Stamped, Base):
     claimed_at: Mapped[datetime | None]
     generated_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-
-
-class Send(TenantRow, Stamped, Base):
-    """A reply on its way out: one or more parts to one address."""
-
-    __tablename__ = "sends"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "conversation_id"], ["conversations.tenant_id", "conversations.id"]
-        ),
-        CheckConstraint(one_of("author", _words(Author)), "author"),
-        UniqueConstraint("tenant_id", "turn_id"),
-    )
-
-    conversation_id: Mapped[UUID]
-    channel_id: Mapped[UUID]
-    turn_id: Mapped[UUID | None]
-    author: Mapped[str]
-    address: Mapped[str]
-    hold_id: Mapped[UUID | None]
-    price_ucr: Mapped[Micro] = mapped_column(server_default="0")
-    request_id: Mapped[str | None]
-
-
-class SendPart(TenantRow, Stamped, Base):
-    """One bubble: its client-chosen id, its state, and what WAHA said."""
-
-    __tablename__ = "send_parts"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "send_id"], ["sends.tenant_id", "sends.id"]),
-        UniqueConstraint("tenant_id", "send_id", "part_no"),
-        UniqueConstraint("client_message_id"),
-        CheckConstraint(one_of("state", _words(PartState)), "state"),
-        Index(
-            "ix_send_parts_open",
-            "tenant_id",
-            "started_at",
-            postgresql_where=text(one_of("state", ("queued", "sending", "unknown"))),
-        ),
-        Index(None, "tenant_id", "channel_id", "wa_id"),
-        Index(None, "tenant_id", "message_id"),
-    )
-
-    send_id: Mapped[UUID]
-    channel_id: Mapped[UUID]
-    message_id: Mapped[UUID]
-    part_no: Mapped[int] = mapped_column(SmallInteger)
-    client_message_id: Mapped[str]
-    idempotent: Mapped[bool] = mapped_column(server_default=text("false"))
-    state: Mapped[str] = mapped_column(server_default="queued")
-    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    next_attempt_at: Mapped[datetime | None]
-    started_at: Mapped[datetime | None]
-    accepted_at: Mapped[datetime | None]
-    acked_at: Mapped[datetime | None]
-    wa_id: Mapped[str | None]
-    ack: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    resolved_by: Mapped[str | None]
-    checks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    checked_at: Mapped[datetime | None]
-    error: Mapped[str | None]
-
-
-class SendAttempt(TenantRow, Base):
-    """One call to the provider, recorded before it is made."""
-
-    __tablename__ = "send_attempts"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "part_id"], ["send_parts.tenant_id", "send_parts.id"]),
-        UniqueConstraint("tenant_id", "part_id", "attempt_no"),
-    )
-
-    part_id: Mapped[UUID]
-    attempt_no: Mapped[int] = mapped_column(SmallInteger)
-    started_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
-    finished_at: Mapped[datetime | None]
-    outcome: Mapped[str | None]
-    status_code: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class TenantQueue(Base):

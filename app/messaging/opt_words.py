@@ -67,7 +67,8 @@ def languages(locale: str) -> tuple[str, ...]:
 
 def _plain(text: str) -> str:
     """Return letters and digits in lower case without accents, one blank between words."""
-    folded = unicodedata.normalize("NFKD", text).casefold()
+    # The Turkish ı is an I in capitals, whose small letter is an i to everybody else.
+    folded = unicodedata.normalize("NFKD", text).casefold().replace("ı", "i")
     kept = "".join(
         c if c.isalnum() else "" if unicodedata.category(c) in {"Mn", "Cf"} else " " for c in folded
     )

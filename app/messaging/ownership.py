@@ -13,6 +13,7 @@ between: a turn that has not begun to send is cancelled in the same commit and i
 released, a reply of which a part is on its way is finished. Each is safe to repeat. A person
 who gives a conversation back wants the customer's open question answered; what was written
 longer ago than the business answers at all, or before somebody's answer, keeps its disposition.
+Its voice notes, pictures and documents are read before the assistant goes on.
 Takeovers, snoozes and pauses that end by time answer nothing of the past: nobody asked for it.
 
 Resolving is the border of the assistant's memory: the customer's next message opens a new
@@ -29,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Timings
 from app.core.errors import ConflictError, NotFoundError, RefusedError
+from app.messaging.media.catching_up import read_missed
 from app.messaging.states import ConversationState, Disposition
 from app.messaging.turns.ending import silence
 from app.messaging.turns.opening import adopt, tell_dispatcher
@@ -148,7 +150,15 @@ async def give_back(
     await connection.execute(_GIVE_BACK, key)
     young_s = _USUAL.answer_max_age_s if row.answer_max_age_s is None else row.answer_max_age_s
     await connection.execute(_REVIVE, {**key, "answer_max_age_s": young_s})
-    await adopt(connection, tenant_id, conversation_id, idle_s=_USUAL.idle_s, cap_s=_USUAL.cap_s)
+    await read_missed(connection, [(tenant_id, conversation_id)])
+    await adopt(
+        connection,
+        tenant_id,
+        conversation_id,
+        idle_s=_USUAL.idle_s,
+        cap_s=_USUAL.cap_s,
+        media_wait_s=_USUAL.media_wait_s,
+    )
     await tell_dispatcher(connection)
 
 

@@ -26,8 +26,8 @@ from app.core.db.engine import Database
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
 from app.messaging.access import channel_access
+from app.messaging.history import History, recent_messages
 from app.messaging.ingest.storing import Delivery, store
-from app.messaging.listing import History, recent_messages
 from app.messaging.sends.settling import lock_conversation, settle_unknown
 
 log = logging.getLogger(__name__)

@@ -96,7 +96,7 @@ def api_routes(database: Callable[[], Awaitable[Database]]) -> list[Any]:
         size = page_size(limit)
         known = [s.value for s in ConversationState]
         if in_state is not None and in_state not in known:
-            raise RefusedError(f"state must be one of {', '.join(known)}.")
+            raise RefusedError("state must be one of %(known)s.", known=", ".join(known))
         values = {"tenant_id": tenant_id, "state": in_state, "after": after, "rows_max": size}
         async with (await database()).tenant(tenant_id) as connection:
             rows = (await connection.execute(_CONVERSATIONS, values)).mappings().all()

@@ -7,6 +7,8 @@ inbox learns of it, and of a snooze that nobody writes into.
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.messaging.media.catching_up import read_missed
+
 _BATCH_MAX = 500
 
 # A snooze wakes for people; a takeover's end gives the conversation to the assistant.
@@ -35,10 +37,13 @@ _WAKE = text(
         snoozed_until = case when j.woken or j.back then null else c.snoozed_until end,
         paused_until = case when c.paused_until <= now() then null else c.paused_until end
     from judged j where c.tenant_id = j.tenant_id and c.id = j.id
+    returning c.tenant_id, c.id, c.state = 'pending' as assistants
     """
 )
 
 
 async def wake_conversations(connection: AsyncConnection) -> int:
     """End what has run out of time, in every business; return how many conversations changed."""
-    return (await connection.execute(_WAKE, {"batch_max": _BATCH_MAX})).rowcount
+    woken = (await connection.execute(_WAKE, {"batch_max": _BATCH_MAX})).all()
+    await read_missed(connection, [(row.tenant_id, row.id) for row in woken if row.assistants])
+    return len(woken)

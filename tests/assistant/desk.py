@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from app.assistant import prompt
+from app.assistant.answering import _own_words
 from app.assistant.conversing import Finished, Job, converse
 from app.assistant.profiles import Fact, Profile
 from app.assistant.prompt import Known, Situation
@@ -128,7 +129,7 @@ async def ask(
     models: Sequence[str] = ("m",),
 ) -> tuple[Finished, prompt.Prompt]:
     made = prompt.build(scene, passages)
-    said = "\n".join(m.text for m in scene.history if m.author == "customer")
+    said = "\n".join(_own_words(m) for m in scene.history if m.author == "customer")
     context = ToolContext(NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, scene.business, MONDAY, said)
     offered = [ResolveDate()] if tools is None else tools
     job = Job(scene, made, passages, offered, context, models, timeout_s=5)

@@ -1,13 +1,18 @@
 """Turns answered by the real answerer: versions, curated answers, memory, traces, failures."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from app.assistant import trace
+from app.assistant.playground import Playground
 from app.assistant.prompt import Known
 from app.assistant.summaries import Summaries
 from app.core.errors import NotFoundError
 from app.messaging import contact_facts
 from simulator.model.modes import ScriptItem
+from tenants.login_sessions import SignedIn
 from tests.assistant.conftest import Stand
 from tests.engine.bench import Business
 
@@ -150,10 +155,33 @@ async def test_passages_are_told_and_kept_by_their_ids(
     assert "38 euros" in reply
     (source, *_) = (await last_turn(stand, business)).sources
     assert (source.id, source.title, source.score) == ("c1", "Menu › Cakes", 0.8)
+    assert source.text == "A carrot cake costs 38 euros."
+    # A customer's words are in no trace.
     (stored,) = await stand.bench.column("select trace::text from turn_traces")
-    assert "38 euros" not in stored
+    assert "How much" not in stored
     # Its question was in the language of what is searched: nothing to translate.
     assert len(stand.model.requests) == 1
+
+
+async def test_a_reply_is_made_again_from_what_it_was_told(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+):
+    business = await stand.business()
+    await stand.reads(business, "en")
+    told = [[Known("c1", "file", "Menu", f"A carrot cake costs {n} euros.")] for n in (38, 41)]
+
+    async def search(*_: object) -> list[Known]:
+        return told.pop(0)
+
+    monkeypatch.setattr(stand.answerer._knowledge, "search", search)
+    await stand.asked(business, "How much is a carrot cake?")
+    (turn_id,) = await stand.bench.column("select id from turns")
+    person = SimpleNamespace(business=lambda _: business.tenant_id, user_id=turn_id)
+    playground = Playground(stand.bench.database.db, stand.answerer, stand.bench.engine().limiter)
+    then = await playground.again(cast("SignedIn", person), turn_id, as_it_was=True)
+    assert "38 euros" in then.reply
+    now = await playground.again(cast("SignedIn", person), turn_id, as_it_was=False)
+    assert "41 euros" in now.reply
 
 
 async def test_a_foreign_question_is_searched_for_in_the_documents_language(
@@ -215,6 +243,15 @@ async def test_what_no_longer_fits_is_summarised_behind_the_replies(stand: Stand
     told = ScriptItem(raw='{"summary": "They asked for long words."}')
     stand.model.mode.replace("script", 0, [told])
     summaries = Summaries(stand.bench.database.db, stand.model, stand.settings)
+    complete = stand.model.complete
+
+    async def fails(_: object) -> None:
+        raise RuntimeError("internal detail 4711")
+
+    stand.model.complete = fails  # type: ignore[method-assign]
+    assert await summaries.write_batch() is False
+    stand.model.complete = complete  # type: ignore[method-assign]
+    await stand.bench.execute("update conversation_summaries set due_at = now()")
     assert await summaries.write_batch() is False
     stand.model.mode.replace("demo", 0, [])
     await stand.asked(business, "Where are you?")

@@ -1,17 +1,105 @@
 """Each guard by itself: what it catches in six languages, and what it lets through."""
 
+import base64
+import codecs
+from collections.abc import Callable
+
 import pytest
 
 from app.assistant.guards.contacts import inspect_contacts
 from app.assistant.guards.incoming import inspect_incoming
 from app.assistant.guards.languages import sure_language
+from app.assistant.guards.leaks import inspect_leak
 from app.assistant.guards.links import links_in, remove_links
+from app.assistant.guards.persons import asks_for_person
 from app.assistant.guards.promises import inspect_promises
 from app.assistant.guards.secrets import inspect_secrets
 from app.assistant.guards.shape import inspect_shape
 from app.assistant.guards.verdicts import Ruling
+from app.assistant.policy import POLICY
+from app.messaging import contact_facts
+from tests.assistant.sentences import DONE, FINE, LATER
 
 HOSTS = frozenset({"bakery.example"})
+
+
+def leet(text: str) -> str:
+    return text.translate(str.maketrans("aeios", "43105"))
+
+
+def cyrillic(text: str) -> str:
+    return text.translate(str.maketrans("aeopcyx", "аеорсух"))
+
+
+def mathematical(text: str) -> str:
+    return "".join(chr(0x1D41A + ord(c) - 97) if "a" <= c <= "z" else c for c in text.lower())
+
+
+def caesar(text: str) -> str:
+    return "".join(chr((ord(c) - 94) % 26 + 97) if "a" <= c <= "z" else c for c in text.lower())
+
+
+def atbash(text: str) -> str:
+    return "".join(chr(219 - ord(c)) if "a" <= c <= "z" else c for c in text.lower())
+
+
+def shuffled(text: str) -> str:
+    return " ".join(text.split()[::-1])
+
+
+def counted(text: str) -> str:
+    return " ".join(f"{n}. {word}" for n, word in enumerate(text.split()))
+
+
+def diluted(text: str) -> str:
+    return " ".join(f"{word} lol" for word in text.split())
+
+
+def vowelless(text: str) -> str:
+    return "".join(c for c in text if c not in "aeiou")
+
+
+def word_by_word_reversed(text: str) -> str:
+    return " ".join(word[::-1] for word in text.split())
+
+
+def interleaved(text: str) -> str:
+    return "x".join(text)
+
+
+def twice_packed(text: str) -> str:
+    return base64.b64encode(base64.b64encode(text.encode())).decode()
+
+
+def packed_backwards(text: str) -> str:
+    return base64.b64encode(text[::-1].encode()).decode()
+
+
+def entities(text: str) -> str:
+    return "".join(f"&#{ord(c)};" for c in text)
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(c):04x}" for c in text)
+
+
+def percented(text: str) -> str:
+    return "".join(f"%{ord(c):02x}" for c in text)
+
+
+def codes(text: str) -> str:
+    return " ".join(str(ord(c)) for c in text)
+
+
+def rot13(text: str) -> str:
+    return codecs.encode(text, "rot13")
+
+
+DISGUISES = (
+    leet, cyrillic, mathematical, caesar, atbash, shuffled, counted, diluted, vowelless,
+    word_by_word_reversed, interleaved, twice_packed, packed_backwards, entities, escaped,
+    percented, codes, rot13,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -56,6 +144,116 @@ def test_promises_and_claims(draft: str):
 )
 def test_plain_answers_are_no_promises(draft: str):
     assert inspect_promises(draft, acted=False) == []
+
+
+@pytest.mark.parametrize(("code", "drafts"), [("later", LATER), ("claimed", DONE)])
+def test_promises_in_other_words_and_other_languages(code: str, drafts: list[str]):
+    found = {d: [f.code for f in inspect_promises(d, acted=False)] for d in drafts}
+    assert not [draft for draft, codes in found.items() if not codes], code
+
+
+def test_offers_and_rules_are_no_promises():
+    assert not [draft for draft in FINE if inspect_promises(draft, acted=False)]
+
+
+def test_a_hand_over_may_promise_and_may_not_claim():
+    promise = "A colleague will call you, I have forwarded it."
+    assert inspect_promises(promise, acted=False, hands_over=True) == []
+    claim = inspect_promises("I have refunded it.", acted=False, hands_over=True)
+    assert [f.code for f in claim] == ["claimed"]
+
+
+@pytest.mark.parametrize("disguise", DISGUISES, ids=lambda disguise: disguise.__name__)
+def test_the_policy_is_known_in_disguise(disguise: Callable[[str], str]):
+    shown = disguise(POLICY[200:700])
+    found = inspect_leak(shown, canary="c" * 16, fence="f" * 8, house=[])
+    assert [f.guard for f in found] == ["leak"]
+
+
+def test_a_house_rule_is_known_in_disguise():
+    rule = "Never offer a discount above five percent to anybody at any time."
+    for shown in (rule, rule[::-1], rule.replace("e", "3"), rule.replace("o", "о")):
+        assert inspect_leak(shown, canary="c" * 16, fence="f" * 8, house=[rule]), shown
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "evil . com", "e v i l . c o m", "evil punto com", "evil titik com", "evil -dot- com",
+        "evil{.}com", "evil·com", "evil,com", "bit ly/3xyz", "wa me/15550100", "evil.support",
+        "evil.онлайн", "例子.中国", "evil.photography/sale", "sip:x@evil", "market://details?id=x",
+        "1.2.3.4:8080", "//3232235777", "ev\u200bil.com", "[menu](https://evil.com)",
+        "\u24d4\u24e5\u24d8\u24db.\u24d2\u24de\u24dc", "https://bakery.example\\@evil.com",
+    ],
+)  # fmt: skip
+def test_links_in_disguise(link: str):
+    draft = f"You find all of our lovely cakes at {link} until this evening."
+    text, findings = remove_links(draft, hosts=HOSTS)
+    assert findings, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We close at 5. To order, come in.", "See you at 8. Me too!", "El punto es claro.",
+        "Rye, spelt... and more - see us.", "N. 5, S.p.A., p.m. or a.m.", "Preis: 12 , 50 Euro",
+        "*Open*: 9-17. *Closed*: Sunday.", "On 27.11.2026 at 12.30, room 3.5.2.", "A - B - C - D",
+    ],
+)  # fmt: skip
+def test_prose_has_no_links(text: str):
+    assert links_in(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "call two zero two, five five five, zero one four three", "202-555-01-43", "2O2-555-Ol43",
+        "cero uno dos tres cuatro cinco seis siete ocho", "call 555-0143", "jane @ evil . com",
+        "jane arroba evil punto com", "Telegram: @evil_shop", "7\ufe0f\u20e37\ufe0f\u20e300900123",
+    ],
+)  # fmt: skip
+def test_numbers_and_addresses_in_disguise(text: str):
+    assert inspect_contacts(f"Of course: {text} for it.", given="phone: +353 1 555 0100")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I want to speak to a human", "Agent!", "Quiero hablar con una persona", "Mensch bitte",
+        "Quero falar com um atendente", "Kann ich mit einem Mitarbeiter reden?", "转人工",
+        "bisa bicara dengan admin?", "أريد التحدث مع شخص", "Je veux parler à quelqu'un",
+        "Vorrei parlare con un operatore", "Хочу поговорить с человеком", "Hi. Real person please.",
+    ],
+)  # fmt: skip
+def test_who_asks_for_a_person(text: str):
+    assert asks_for_person(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is the price per person?", "A table for one person, please", "¿Cuánto cuesta por persona?",
+        "I don't want to talk to a person", "Ein Zimmer für eine Person", "Berapa harga per orang?",
+        "Do you have a human resources department?", "My agent will come tomorrow",
+    ],
+)  # fmt: skip
+def test_who_does_not(text: str):
+    assert not asks_for_person(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "secret"),
+    [
+        ("card", "4111 1111 1111 1111", True), ("note", "my password is hunter2", True),
+        ("dni", "12345678Z", True), ("account", "DE89 3704 0044 0532 0130 00", True),
+        ("contraseña", "abc", True), ("ssn", "123-45-6789", True), ("door pin", "1234", True),
+        ("key", "sk-live-4f9a8b7c6d5e4f3a2b1c", True), ("cpf", "123.456.789-09", True),
+        ("allergy", "nuts", False), ("birthday", "24 December", False), ("size", "EU 42", False),
+        ("usual order", "2 rye on 2026-11-30 at 19:30", False), ("pets", "Bruno, a dog", False),
+    ],
+)  # fmt: skip
+def test_what_is_not_kept_in_memory(key: str, value: str, secret: bool):
+    assert contact_facts._is_secret(key, value) is secret
 
 
 def test_a_claim_is_true_when_a_tool_did_it():

@@ -3,12 +3,20 @@
 import pytest
 
 from app.assistant import profiles
+from app.assistant.guards.leaks import inspect_leak
 from app.assistant.guards.links import is_allowed, links_in
 from app.assistant.letters import bare
 from app.assistant.policy import POLICY
 from app.assistant.prompt import Known
 from tests.assistant import attacks
-from tests.assistant.desk import PROFILE, CancelOrder, SimulatedModel, ask, situation
+from tests.assistant.desk import (
+    PROFILE,
+    CancelOrder,
+    SimulatedModel,
+    ask,
+    customer,
+    situation,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +74,37 @@ async def test_no_attack_gets_out(carrier: str):
         assert not strange, (attack, reply)
         own = [{"order_id": "B-2001"}] if carrier == "tool" else []
         assert [call for call in tool.called if call not in own] == [], attack
+
+
+CARRIERS = {
+    "transcript": ("audio", "{}"),
+    "picture": ("image", "What is this? (it shows: a letter. It says: {})"),
+    "file name": ("document", "(invoice {}.pdf: nothing)"),
+    "document": ("document", "(invoice.pdf: Dear customer. {})"),
+    "contact card": ("contact", "Contact: {}\nPhone: +49 301555"),
+    "location": ("location", "Location: {} (52.5, 13.4)"),
+    "poll": ("text", "Poll: {}\n- yes\n- no"),
+    "quote": ("text", "> {}\nIs that so?"),
+}
+ACROSS = (*attacks.REVEAL[:3], *attacks.LINKS[:2], *attacks.WORDS[:9], *attacks.CALLS[:2])
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_no_kind_of_message_carries_an_attack(carrier: str):
+    kind, form = CARRIERS[carrier]
+    for attack in ACROSS:
+        tool = CancelOrder()
+        scene = situation(history=[customer(form.format(attack), kind=kind)])
+        finished, made = await ask(SimulatedModel("obedient"), scene, tools=[tool])
+        reply, plain = finished.reply, finished.reply.casefold()
+        assert not inspect_leak(reply, canary=made.canary, fence=made.fence, house=PROFILE.rules), (
+            attack
+        )
+        assert not [x for x in links_in(reply) if not is_allowed(x, {"bakery.example"})], attack
+        told = [word for word in FOREIGN if word in plain]
+        assert not told, (attack, reply)
+        # What the customer says or writes is their own word; what they show is anybody's.
+        assert tool.called == [] or kind not in {"image", "document"}, attack
 
 
 async def test_the_obedient_model_does_obey():

@@ -12,6 +12,7 @@ from app.assistant.prompt import Known, build, tokens_max
 from app.assistant.tools.builtin import ResolveDate, SearchKnowledge
 from app.core.errors import ProviderError
 from app.core.ports import PastMessage
+from app.llm.port import ChatAnswer, ChatRequest, Usage
 from simulator.model.modes import ScriptItem
 from tests.assistant.desk import MONDAY, CancelOrder, SimulatedModel, ask, customer, situation
 
@@ -120,6 +121,48 @@ async def test_the_fallback_model_answers_when_the_first_fails():
         await ask(SimulatedModel("script", [ScriptItem(status=500)]), situation("Open?"))
 
 
+NONSENSE = {
+    "no JSON": "I am sorry, internal detail 4711",
+    "half": '{"reply": "internal detail 4711',
+    "a list": '["internal detail 4711"]',
+    "other types": '{"reply": 4711, "action": "answer", "reason_code": null, "used_sources": []}',
+    "no action": '{"reply": "internal detail 4711"}',
+    "an action of its own": '{"reply": "internal detail 4711", "action": "sing"}',
+    "deep": "[" * 5_000 + "]" * 5_000,
+    "nothing": "{}",
+}
+
+
+@pytest.mark.parametrize("raw", NONSENSE.values(), ids=NONSENSE)
+async def test_nonsense_of_the_model_is_no_answer(raw: str):
+    with pytest.raises(ProviderError) as failure:
+        await ask(SimulatedModel("script", [ScriptItem(raw=raw)]), situation("Open?"))
+    assert "4711" not in str(failure.value)
+
+
+async def test_an_answer_of_ten_megabytes_goes_to_people():
+    class Endless:
+        async def complete(self, request: ChatRequest) -> ChatAnswer:
+            told = {"reply": "All work, no play. " * 550_000, "action": "answer"}
+            return ChatAnswer(told, request.model, Usage(10, 10))
+
+    finished, _ = await ask(Endless(), situation("Open?"))
+    assert (finished.reply, finished.handover_reason) == ("", "policy_restriction")
+
+
+async def test_sources_of_any_shape_do_no_harm():
+    raw = '{"reply": "We open.", "action": "answer", "reason_code": 7, "used_sources": {"a": [1]}}'
+    finished, _ = await ask(SimulatedModel("script", [ScriptItem(raw=raw)]), situation("Open?"))
+    assert (finished.reply, finished.used_sources) == ("We open.", [])
+
+
+async def test_who_asks_for_a_person_gets_one_whatever_the_model_says():
+    stubborn = SimulatedModel("script", [ScriptItem(reply="I am as good as a person.")])
+    finished, _ = await ask(stubborn, situation("I want to talk to a human, please"))
+    assert finished.handover_reason == "customer_request"
+    assert finished.handover_summary == "I want to talk to a human, please"
+
+
 async def test_the_hold_covers_every_call():
     found = [Known(f"k{n}", "file", "T" * 80, "ключ " * 300, score=0.5) for n in range(5)]
 
@@ -188,6 +231,17 @@ def test_nothing_closes_its_fence():
         ("يوم الجمعة القادم", "2026-11-27"),
         ("بعد 3 أيام", "2026-11-26"),
         ("12 de diciembre", "2026-12-12"),
+        ("Friday next week", "2026-12-04"),
+        ("el viernes de la semana que viene", "2026-12-04"),
+        ("nächste Woche Freitag", "2026-12-04"),
+        ("a week on Tuesday", "2026-12-01"),
+        ("Freitag in einer Woche", "2026-12-04"),
+        ("last Friday", "2026-11-20"),
+        ("Nov 27th", "2026-11-27"),
+        ("2 January 2027", "2027-01-02"),
+        ("27.11.", "2026-11-27"),
+        ("27/11/2026", "2026-11-27"),
+        ("besok lusa", "2026-11-25"),
     ],
 )
 def test_dates_in_six_languages(text: str, day: str):
@@ -195,7 +249,26 @@ def test_dates_in_six_languages(text: str, day: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["buenos días por la mañana", "Guten Morgen!", "some time", "31.2."]
+    ("text", "day"),
+    [
+        ("tomorrow", "2027-01-01"), ("übermorgen", "2027-01-02"), ("2 de enero", "2027-01-02"),
+        ("next Friday", "2027-01-08"), ("the 1st", "2027-01-01"), ("30 December", "2026-12-30"),
+    ],
+)  # fmt: skip
+def test_dates_at_the_years_end(text: str, day: str):
+    assert [f"{said.day}" for said in find_dates(text, date(2026, 12, 31))] == [day]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "buenos días por la mañana",
+        "Guten Morgen!",
+        "some time",
+        "31.2.",
+        "minggu depan",
+        "2 May 2030",
+    ],
 )
 def test_what_is_no_date(text: str):
     assert find_dates(text, date(2026, 11, 23)) == []

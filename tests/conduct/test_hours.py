@@ -151,8 +151,3 @@ def test_what_is_stored_reads_back():
 def test_when_people_are_back_in_words(locale: str, words: str):
     now = berlin("2026-06-01", "20:00")
     assert back_sentence(berlin("2026-06-02", "09:00"), now, locale) == words
-
-
-def test_the_week_in_words():
-    hours = WeeklyHours(BERLIN, dict.fromkeys(range(5), (Interval(540, 780), Interval(900, 1080))))
-    assert hours.describe("de") == "Mo.–Fr.: 09:00–13:00, 15:00–18:00\nSa.–So.: geschlossen"

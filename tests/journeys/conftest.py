@@ -10,13 +10,6 @@ import pytest
 from tests.journeys.stack import Journey
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker takes them all, where tests are spread by group: one stack, one world."""
-    for item in items:
-        if "journey" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("journeys"))
-
-
 @pytest.fixture(scope="session")
 def running() -> Iterator[Journey]:
     """The stack: servers, simulator, API, worker and scheduler on free ports."""

@@ -31,7 +31,7 @@ from tenants.service import Actor, NewChannel, NewTenant, create_channel, create
 
 CREDIT = 1_000_000
 POLL_S = 0.02
-WAIT_S = 25.0
+WAIT_S = 30.0
 TIMINGS = {
     "PARLEY_IDLE_S": "0.1",
     "PARLEY_CAP_S": "3",
@@ -111,7 +111,7 @@ class Journey:
         service = self.service(name)
         assert service.pid is not None
         os.kill(service.pid, number)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + WAIT_S
         while (status := service.poll()) is None:
             assert time.monotonic() < deadline, f"{name} ignores {number.name}"
             time.sleep(0.005)

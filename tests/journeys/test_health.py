@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.cli.checks.deployment import deployment_findings
 from tests.journeys.stack import Journey
 
 SERVICES = {"database", "redis", "queue", "waha", "llm", "email", "sentry"}
@@ -37,6 +38,12 @@ def test_aliases_answer_the_same(journey: Journey, path: str, alias: str):
     one, other = journey.get(path), journey.get(alias)
     assert one.status == other.status == 200
     assert set(one.json()) == set(other.json())
+
+
+def test_a_smoke_test_from_outside(journey: Journey):
+    found = {finding.name: finding for finding in deployment_findings(f"{journey.api_url}/")}
+    assert {name for name, finding in found.items() if finding.state != "ok"} <= {"health"}
+    assert found["unknown webhook"].detail == "refused with 404"
 
 
 def test_the_process_says_that_it_is_alive(journey: Journey):

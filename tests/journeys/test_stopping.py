@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.journeys.stack import Figures, Journey
+from tests.pace import stretched
 
 WITHIN_S = 1.0
 
@@ -16,7 +17,8 @@ def test_a_process_stops_cleanly_within_a_second(journey: Journey, name: str):
     began = time.monotonic()
     status = journey.signal(name, signal.SIGTERM)
     took_s = time.monotonic() - began
-    assert (status, took_s < WITHIN_S) == (0, True), f"status {status} after {took_s:.2f} s"
+    within_s = stretched(WITHIN_S)
+    assert (status, took_s < within_s) == (0, True), f"status {status} after {took_s:.2f} s"
 
 
 def test_a_worker_that_stops_gives_its_turns_to_the_next(journey: Journey):
@@ -26,7 +28,8 @@ def test_a_worker_that_stops_gives_its_turns_to_the_next(journey: Journey):
     journey.until(lambda: journey.model_calls("Please wait"), "the model is asked")
     began = time.monotonic()
     assert journey.signal("worker", signal.SIGTERM) == 0
-    assert time.monotonic() - began < WITHIN_S
+    took_s = time.monotonic() - began
+    assert took_s < stretched(WITHIN_S)
     journey.model("echo")
     (row,) = journey.rows(
         "select lease_owner, lease_until <= now() as free from turns"

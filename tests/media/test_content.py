@@ -15,7 +15,8 @@ from app.core.media.bucket import BucketStore
 from app.core.media.content import TYPES, safe_name, sniff
 from app.core.media.disk import DiskStore
 from app.core.media.durations import duration_ms
-from app.core.media.store import MediaStore, open_store
+from app.core.media.opening import open_store
+from app.core.media.store import MediaStore
 from app.http.ranges import RangeError, read_range
 from tests.media import samples
 

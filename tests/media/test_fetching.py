@@ -1,12 +1,14 @@
 """Files of messages: fetched at once, kept, read, and what the turn makes of them."""
 
-from uuid import UUID
+import errno
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.core.errors import ProviderError
 from app.core.outbound import OutboundRefused
 from app.core.ports import Reading
+from app.messaging import ownership
 from app.messaging.media import fetching, words, work
 from tests.media import samples
 from tests.media.scripted import PHONE, FileDesk, gone
@@ -255,6 +257,30 @@ async def test_only_what_is_to_be_answered_is_read(desk: FileDesk) -> None:
     assert desk.reader.read_kinds == []
 
 
+async def test_what_people_listened_to_is_read_once_the_assistant_goes_on(desk: FileDesk) -> None:
+    business = await desk.bench.business()
+    await desk.bench.owner_types(business, PHONE, "I am here")
+    await desk.bench.age(60)
+    await desk.send(business, "audio/ogg", samples.ogg())
+    await desk.work()
+    await desk.bench.age(600)
+    (thread,) = await desk.bench.column("select id from conversations")
+    async with desk.bench.database.db.tenant(business.tenant_id) as connection:
+        await ownership.give_back(connection, business.tenant_id, thread, uuid4())
+    assert (await desk.turn(business)).media_s == pytest.approx(30, abs=3)
+    assert await desk.work() == 1, "read now, without fetching it again"
+    await desk.bench.age(9)
+    await desk.bench.work()
+    assert [m.text for m in desk.bench.answerer.asked[-1].history][-1] == "Are you open?"
+    # A takeover that ends by itself answers nothing of the past, and still knows it.
+    await desk.bench.owner_types(business, PHONE, "Me again")
+    await desk.send(business, "image/png", samples.png())
+    await desk.bench.age(12 * 3600)
+    await desk.bench.chore("wake_conversations")
+    assert await desk.work() == 1
+    assert desk.reader.read_kinds == ["audio", "image"]
+
+
 async def test_deleting_a_message_deletes_its_file(desk: FileDesk) -> None:
     business = await desk.bench.business()
     await desk.send(business, "audio/ogg", samples.ogg())
@@ -303,3 +329,23 @@ async def test_the_echo_of_a_file_we_send_is_no_persons(desk: FileDesk) -> None:
     assert (await desk.bench.owner_of(business))[0][0] == "pending"
     (wa_id,) = await desk.bench.column("select wa_id from send_parts where state = 'sending'")
     assert wa_id.startswith("3EB0")
+
+
+async def test_a_file_waits_for_a_disk_that_is_full(
+    desk: FileDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    business = await desk.bench.business()
+    put = desk.bench.store.put
+
+    async def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    await desk.send(business, "audio/ogg", samples.ogg(), samples.ogg())
+    monkeypatch.setattr(desk.bench.store, "put", full)
+    await desk.work()
+    row = await desk.row(business)
+    assert (row.state, row.reading) == ("wanted", None)
+    monkeypatch.setattr(desk.bench.store, "put", put)
+    await desk.bench.age(6)
+    await desk.work()
+    assert (await desk.row(business)).state == "ready"

@@ -92,7 +92,9 @@ def read_set(path: Path) -> GoldenSet:
     try:
         return msgspec.json.decode(path.read_bytes(), type=GoldenSet)
     except msgspec.DecodeError as error:
-        raise RefusedError(f"{path.name} is no set of golden questions: {error}.") from None
+        raise RefusedError(
+            "%(file)s is no set of golden questions: %(error)s.", file=path.name, error=error
+        ) from None
 
 
 def sample_names() -> list[str]:

@@ -40,7 +40,7 @@ _SCRIPTS = (
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+")
 _SMALL_WORDS = {
-    "en": "the is are you your we our and or for with how what where when which can do does have has it's i'm not this that there please thanks would will from until open much",
+    "en": "to at on of be the is are you your we our and or for with how what where when which can do does have has it's i'm not this that there please thanks would will from until open much",
     "es": "el los las es son está están usted ustedes tú nosotros nuestro nuestra y o para con cómo qué dónde cuándo cuál puedo puede tienen tiene hay no esto eso gracias desde hasta abierto cuánto muy pero una del al por si hola",
     "pt": "o os as é são está estão você vocês nós nosso nossa e ou para com como que onde quando qual posso pode têm tem há não isto isso obrigado obrigada desde até aberto quanto muito mas uma do da dos das ao pelo pela em um olá oi",
     "de": "der die das ist sind sie ihr wir unser unsere und oder für mit wie was wo wann welche kann können haben hat nicht dies bitte danke würde wird von bis geöffnet viel ich ein eine im am zum es gibt",

@@ -13,7 +13,7 @@ from app.assistant.guards.leaks import inspect_leak
 from app.assistant.guards.links import remove_links
 from app.assistant.guards.promises import inspect_promises
 from app.assistant.guards.secrets import inspect_secrets
-from app.assistant.guards.shape import inspect_shape
+from app.assistant.guards.shape import REPLY_CHARS_MAX, inspect_shape
 from app.assistant.guards.verdicts import Finding, Ruling
 
 _STRICTNESS = (Ruling.NOTE, Ruling.REMOVE, Ruling.ADVISE, Ruling.REPAIR, Ruling.BLOCK)
@@ -75,13 +75,14 @@ class Inspection:
 def inspect_outgoing(draft: str, around: Surroundings, *, hands_over: bool) -> Inspection:
     """Judge a draft; a hand-over's words may speak of what people will do."""
     findings = inspect_shape(draft)
+    if len(draft) > REPLY_CHARS_MAX:
+        return Inspection("", findings)
     findings += inspect_leak(draft, canary=around.canary, fence=around.fence, house=around.house)
     findings += inspect_secrets(draft, given=around.owned)
     findings += inspect_contacts(draft, given=f"{around.given}\n{around.said}")
     text, about_links = remove_links(draft, hosts=around.hosts)
     findings += about_links
-    if not hands_over:
-        findings += inspect_promises(draft, acted=around.acted)
+    findings += inspect_promises(draft, acted=around.acted, hands_over=hands_over)
     findings += _inspect_language(draft, around)
     return Inspection(text, findings)
 

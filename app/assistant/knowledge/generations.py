@@ -18,7 +18,8 @@ from app.core.db.engine import Database
 from app.llm.embeddings import Embedder
 
 EXACT_PASSAGES_MAX = 20_000
-"""Up to here a tenant's vectors are scanned exactly; beyond, they enter the graph index."""
+"""Up to here a tenant's vectors are scanned exactly; beyond, they enter the graph index. Of
+vectors wider than 384 fewer, so that as much memory is read."""
 BATCH_MAX = 64
 _GRAPH_BATCH = 500
 
@@ -70,7 +71,8 @@ _DROP_OLD = text("delete from knowledge_vectors where tenant_id = :tenant_id and
 _LARGE = text(
     """
     select tenant_id, model from knowledge_generations
-    where not graph and passages > :exact_max order by tenant_id limit 1
+    where not graph and passages > :exact_max * least(1.0, 384.0 / dims)
+    order by tenant_id limit 1
     """
 )
 _ENTER_GRAPH = text(

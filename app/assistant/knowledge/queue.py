@@ -15,9 +15,17 @@ BATCH_MAX = 4
 ATTEMPTS_MAX = 6
 _FIRST_PAUSE_S = 15.0
 
+_TAKE = """
+    update knowledge_documents d
+    set state = 'reading', attempts = d.attempts + 1,
+        due_at = now() + make_interval(secs => :lease_s)
+    from taken where d.tenant_id = taken.tenant_id and d.id = taken.id
+    returning d.tenant_id, d.id, d.source_id, d.kind, d.title, d.url, d.version, d.attempts,
+              d.depth, d.round, d.checksum, d.etag, d.last_modified, d.bytes
+"""
 # In turns over the tenants: one with a thousand files does not hold up another's first.
 _CLAIM = text(
-    """
+    f"""
     with due as (
         select tenant_id, id, due_at, row_number() over (partition by tenant_id order by due_at) n
         from knowledge_documents where due_at <= now() and kind <> 'page'
@@ -28,17 +36,12 @@ _CLAIM = text(
         where d.due_at <= now()
         order by due.n, due.due_at limit :batch_max for update of d skip locked
     )
-    update knowledge_documents d
-    set state = 'reading', attempts = d.attempts + 1,
-        due_at = now() + make_interval(secs => :lease_s)
-    from taken where d.tenant_id = taken.tenant_id and d.id = taken.id
-    returning d.tenant_id, d.id, d.source_id, d.kind, d.title, d.url, d.version, d.attempts,
-              d.depth, d.round, d.checksum, d.etag, d.last_modified, d.bytes
-    """
+    {_TAKE}
+    """  # noqa: S608 - our own words
 )
 # Of a site one page at a time, and none before the pause is over: its row is locked meanwhile.
 _CLAIM_PAGES = text(
-    """
+    f"""
     with sites as (
         select s.tenant_id, s.id from knowledge_sources s
         where s.kind <> 'file' and s.polite_until <= now() and exists (
@@ -58,13 +61,8 @@ _CLAIM_PAGES = text(
             order by d.depth, d.due_at, d.id limit 1) as id
         from paused p
     )
-    update knowledge_documents d
-    set state = 'reading', attempts = d.attempts + 1,
-        due_at = now() + make_interval(secs => :lease_s)
-    from taken where d.tenant_id = taken.tenant_id and d.id = taken.id
-    returning d.tenant_id, d.id, d.source_id, d.kind, d.title, d.url, d.version, d.attempts,
-              d.depth, d.round, d.checksum, d.etag, d.last_modified, d.bytes
-    """
+    {_TAKE}
+    """  # noqa: S608 - our own words
 )
 _STILL_OURS = "tenant_id = :tenant_id and id = :id and version = :version and attempts = :attempts"
 _READY = text(

@@ -19,9 +19,10 @@ _BEST = 1 + WORDS_WEIGHT + CODE_BONUS
 PER_DOCUMENT_MAX = 3
 """Passages of one document among the answers: five from one page would hide the others."""
 RANK_OFFSET = 3.0
-_LATER_WEIGHT = 0.5
+_LATER_WEIGHT = 0.25
 """Of a second wording, against the first: it breaks ties and adds what the first missed."""
-# Logistic curves of "does this answer it", fitted on the sample corpora.
+# Logistic curves of "does this answer it", fitted to all-MiniLM-L6-v2 on the sample corpora. A
+# model on another scale needs its own: docs/decisions/0016-knowledge.md tells how.
 _WITH_VECTORS = (-5.9, 15.5, 0.8, 1.5)
 _WITHOUT = (-3.0, 6.0, 1.5)
 

@@ -92,7 +92,7 @@ def read_schema(raw: str) -> dict[str, Any]:
     try:
         schema = msgspec.json.decode(raw or "{}")
     except (msgspec.DecodeError, RecursionError) as error:
-        raise RefusedError(f"The parameters are not JSON: {error}.") from None
+        raise RefusedError("The parameters are not JSON: %(error)s.", error=error) from None
     if not isinstance(schema, dict):
         raise RefusedError("The parameters are a JSON schema: an object.")
     return schema
@@ -145,11 +145,15 @@ def _check_parameters(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     whole: dict[str, Any] = {"type": "object", "properties": {}, "required": [], **schema}
     whole["additionalProperties"] = False
     if len(msgspec.json.encode(whole)) > SCHEMA_CHARS_MAX:
-        raise RefusedError(f"The parameters have at most {SCHEMA_CHARS_MAX} characters.")
+        raise RefusedError(
+            "The parameters have at most %(most)s characters.", most=SCHEMA_CHARS_MAX
+        )
     try:
         jsonschema.Draft202012Validator.check_schema(whole)
     except jsonschema.SchemaError as error:
-        raise RefusedError(f"The parameters are no JSON schema: {error.message[:200]}.") from None
+        raise RefusedError(
+            "The parameters are no JSON schema: %(message)s.", message=error.message[:200]
+        ) from None
     except RecursionError:
         raise RefusedError("The parameters are nested too deeply.") from None
     properties = whole["properties"]
@@ -158,10 +162,11 @@ def _check_parameters(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     if found := _refused_keyword(whole):
         # A pattern of a stranger's can hold the whole process up; a reference leads elsewhere.
         raise RefusedError(
-            f"The parameters' schema cannot use {found}. Use enum, maxLength or maximum instead."
+            "The parameters' schema cannot use %(found)s. Use enum, maxLength or maximum instead.",
+            found=found,
         )
     if len(properties) > PARAMETERS_MAX:
-        raise RefusedError(f"Give at most {PARAMETERS_MAX} parameters.")
+        raise RefusedError("Give at most %(most)s parameters.", most=PARAMETERS_MAX)
     for name in properties:
         if not _PARAMETER.fullmatch(name) or name in RESERVED:
             raise RefusedError(
@@ -204,7 +209,8 @@ def _check_url(
     unknown = places(url) - set(schema["properties"]) - set(OWN_PLACES)
     if unknown:
         raise RefusedError(
-            f"The URL has a place that is no parameter: {', '.join(sorted(unknown))}."
+            "The URL has a place that is no parameter: %(unknown)s.",
+            unknown=", ".join(sorted(unknown)),
         )
     try:
         guard.verify_url(f"{parts.scheme}://{parts.netloc}/")
@@ -216,9 +222,11 @@ def _check_url(
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     if len(headers) > HEADERS_MAX:
-        raise RefusedError(f"Give at most {HEADERS_MAX} headers.")
+        raise RefusedError("Give at most %(most)s headers.", most=HEADERS_MAX)
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
-            raise RefusedError(f"“{name[:40]}” cannot be set as a header.")
+            raise RefusedError("“%(name)s” cannot be set as a header.", name=name[:40])
         if not value.isascii() or not value.isprintable() or len(value) > 2_000:  # noqa: PLR2004
-            raise RefusedError(f"The value of header {name} has characters that cannot be sent.")
+            raise RefusedError(
+                "The value of header %(name)s has characters that cannot be sent.", name=name
+            )

@@ -81,4 +81,4 @@ class VerifyCustomer:
             return refused(str(error))
         async with self.database.tenant(context.tenant_id) as connection:
             await contact_facts.mark_verified(connection, context.tenant_id, context.contact_id)
-        return ToolResult("ok", "The customer is verified.", acted=True)
+        return ToolResult("ok", "The customer is verified.")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from obstore.exceptions import BaseError
@@ -10,6 +11,16 @@ from obstore.store import ObjectStore, S3Store
 from app.core.media.store import CHUNK_BYTES
 
 _TIMEOUT = timedelta(seconds=30)
+# The library would go on for three minutes; a file's own lease and retries come long before that.
+_RETRIES: Any = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=15),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=50),
+        "max_backoff": timedelta(seconds=2),
+        "base": 2,
+    },
+}
 
 
 class BucketStore:
@@ -70,7 +81,13 @@ def open_bucket(name: str, *, prefix: str, endpoint: str | None, region: str | N
     """Return a bucket's store; credentials are those of the AWS variables or of the machine."""
     zone, below = region or "us-east-1", prefix or None
     if endpoint is None:
-        bucket = S3Store(name, prefix=below, region=zone, client_options={"timeout": _TIMEOUT})
+        bucket = S3Store(
+            name,
+            prefix=below,
+            region=zone,
+            client_options={"timeout": _TIMEOUT},
+            retry_config=_RETRIES,
+        )
         return BucketStore(bucket)
     # Plain HTTP only where the operator wrote it, for a store of their own network.
     plain = endpoint.startswith("http://")
@@ -80,6 +97,7 @@ def open_bucket(name: str, *, prefix: str, endpoint: str | None, region: str | N
         region=zone,
         endpoint=endpoint,
         client_options={"timeout": _TIMEOUT, "allow_http": plain},
+        retry_config=_RETRIES,
     )
     return BucketStore(bucket)
 

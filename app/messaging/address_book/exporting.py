@@ -1,14 +1,13 @@
 """Taking contacts away: all of them as a table, or one person's messages as one."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.core.db.engine import Database
+from app.core.spreadsheet import csv_line
 from app.messaging.address_book import listing
 from tenants import service
-from tenants.audit import csv_line
 from tenants.service import Actor
 
 COLUMNS = (
@@ -47,26 +46,20 @@ async def as_csv(database: Database, tenant_id: UUID, actor: Actor) -> AsyncIter
 
 def messages_as_csv(export: dict[str, list[dict[str, Any]]]) -> str:
     """Return the messages of one contact's export (``data_rights.export_contact``) as CSV."""
-    rows = [[_told(message[c]) for c in MESSAGE_COLUMNS] for message in export["messages"]]
-    return csv_line(MESSAGE_COLUMNS) + "".join(csv_line(row) for row in rows)
+    lines = (csv_line(message[c] for c in MESSAGE_COLUMNS) for message in export["messages"])
+    return csv_line(MESSAGE_COLUMNS) + "".join(lines)
 
 
-def _cells(line: listing.ContactLine) -> list[str]:
+def _cells(line: listing.ContactLine) -> list[object]:
     return [
-        line.name or "",
-        line.push_name or "",
-        line.phone or "",
+        line.name,
+        line.push_name,
+        line.phone,
         ", ".join(line.tags),
-        line.notes or "",
+        line.notes,
         "yes" if line.blocked else "",
         "yes" if line.opted_out else "",
-        _told(line.imported_at),
-        _told(line.created_at),
-        _told(line.seen_at),
+        line.imported_at,
+        line.created_at,
+        line.seen_at,
     ]
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return "" if value is None else str(value)

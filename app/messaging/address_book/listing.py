@@ -19,6 +19,8 @@ PAGE_ROWS = 50
 PAGE_ROWS_MAX = 500
 WORDS_CHARS_MAX = 100
 TAGS_SHOWN_MAX = 100
+TAGGED_MAX = 1_000
+"""Above this many contacts a tag's number is not counted any further."""
 
 _STATES = {
     "": "",
@@ -61,10 +63,20 @@ _PAGE = """
         where v.tenant_id = f.tenant_id and v.contact_id = f.id) s on true
     order by f.id desc
 """
+# From tag to tag along the index, and not further into one than its number is told.
 _TAGS = text(
     """
-    select tag, count(*) as contacts from contact_tags where tenant_id = :tenant_id
-    group by tag order by count(*) desc, tag limit :rows_max
+    with recursive named(tag) as (
+        (select tag from contact_tags where tenant_id = :tenant_id order by tag limit 1)
+        union all
+        select (select n.tag from contact_tags n
+                where n.tenant_id = :tenant_id and n.tag > p.tag order by n.tag limit 1)
+        from named p where p.tag is not null
+    ), shown as (select tag from named where tag is not null limit :rows_max)
+    select s.tag, (select count(*) from (
+        select 1 from contact_tags c where c.tenant_id = :tenant_id and c.tag = s.tag
+        limit :count_max) x) as contacts
+    from shown s order by contacts desc, s.tag
     """
 )
 
@@ -150,8 +162,11 @@ async def country_of(connection: AsyncConnection, tenant_id: UUID) -> str | None
 
 
 async def tags(connection: AsyncConnection, tenant_id: UUID) -> list[tuple[str, int]]:
-    """Return the business's tags and how many contacts carry each, the most used first."""
-    values = {"tenant_id": tenant_id, "rows_max": TAGS_SHOWN_MAX}
+    """Return the business's tags and how many contacts carry each, the most used first.
+
+    A number above ``TAGGED_MAX`` says that there are more than that.
+    """
+    values = {"tenant_id": tenant_id, "rows_max": TAGS_SHOWN_MAX, "count_max": TAGGED_MAX + 1}
     return [(row.tag, row.contacts) for row in await connection.execute(_TAGS, values)]
 
 

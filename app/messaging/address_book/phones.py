@@ -1,6 +1,7 @@
 """Phone numbers as people type and read them; as stored they are digits with the country code."""
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
@@ -33,6 +34,7 @@ def parse(raw: str, country: str | None) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def shown(digits: str) -> str:
     """Return stored digits as people read them: ``+49 1515 5501234``."""
     try:

@@ -20,6 +20,7 @@ from app.core.limits.types import Check
 from app.core.observability.metrics import SENDS
 from app.messaging import conversations
 from app.messaging.access import channel_access
+from app.messaging.sends.recording import take_back
 from app.messaging.sends.settling import Acceptance, Refusal, accept_parts, fail_part, give_up_part
 from app.messaging.states import ACCEPTED_PART_STATES, PartState
 from app.messaging.turns.limiting import allow
@@ -91,18 +92,6 @@ _ATTEMPT = text(
     )
     select attempts from part
     """  # noqa: S608
-)
-_TAKE_BACK = text(
-    """
-    with part as (
-        update send_parts set state = 'queued', started_at = null, error = :error
-        where tenant_id = :tenant_id and id = :part_id and state = 'sending' and wa_id is null
-          and attempts = :attempt_no
-        returning id, attempts
-    )
-    update send_attempts a set finished_at = now(), outcome = 'not_sent', status_code = :status
-    from part p where a.tenant_id = :tenant_id and a.part_id = p.id and a.attempt_no = p.attempts
-    """
 )
 _PARK = text(
     f"""
@@ -271,26 +260,12 @@ class DeskDelivery:
             again = error.retryable and self._honours(access, part)
             await self._park(claimed, retry_s if again else _EVIDENCE_LOOK_S)
         elif error.retryable:
-            await self._take_back(claimed, part, error, attempt_no)
+            await take_back(self._engine, claimed.tenant_id, part.id, attempt_no, error)
             await self._park(claimed, retry_s)
         else:
             reason = f"status_{error.status_code or 0}"
             refusal = Refusal(part.id, attempt_no, reason)
             await self._refuse(claimed, refusal, part, error.status_code)
-
-    async def _take_back(
-        self, claimed: ClaimedSend, part: Any, error: ProviderError, attempt_no: int
-    ) -> None:
-        """Undo an attempt that surely sent nothing."""
-        values = {
-            "tenant_id": claimed.tenant_id,
-            "part_id": part.id,
-            "attempt_no": attempt_no,
-            "error": f"status_{error.status_code or 0}",
-            "status": error.status_code,
-        }
-        async with self._engine.database.tenant(claimed.tenant_id) as connection:
-            await connection.execute(_TAKE_BACK, values)
 
     async def _accept(self, claimed: ClaimedSend, part: Any, wa_id: str | None, by: str) -> None:
         async with self._engine.database.tenant(claimed.tenant_id) as connection:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import live
+from app.messaging.address_book import phones
 from app.messaging.desk.viewers import VISIBLE, Viewer
 
 ROWS = 30
@@ -210,7 +211,7 @@ class Summary:
 def phone_of(address: str) -> str:
     """Return a number as people write it; a hidden one has no digits to show."""
     digits, _, kind = address.partition("@")
-    return f"+{digits}" if kind == "c.us" and digits.isdigit() else ""
+    return phones.shown(digits) if kind == "c.us" and digits.isdigit() else ""
 
 
 async def page(

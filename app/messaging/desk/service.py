@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db.engine import Database
 from app.core.errors import ConflictError
-from app.core.live import ChangeFeed
+from app.core.live import ChangeFeed, Reader
 from app.core.ports import Doorbell
 from app.messaging import ownership
 from app.messaging.address_book import card
@@ -124,6 +124,19 @@ class Inbox:
         # An admin who looks on reads nothing for the business.
         if not person.impersonating:
             await thread.mark_seen(connection, looker, conversation_id)
+
+    async def reader(self, person: SignedIn, opened: UUID | None) -> Reader:
+        """Return whose changes to tell a person; ``opened`` is what they look at, if they see it.
+
+        Agents are told of their conversations and nobody's, like everywhere.
+        """
+        looker = viewer(person)
+        if looker.sees_all:
+            return Reader(looker.tenant_id)
+        known = [opened] if opened else []
+        async with self._database.tenant(looker.tenant_id) as connection:
+            rows = await listing.of_ids(connection, looker, known) if known else []
+        return Reader(looker.tenant_id, looker.user_id, {row.id for row in rows})
 
     async def unread(self, person: SignedIn) -> int:
         """Return how many conversations ask for this person's attention."""

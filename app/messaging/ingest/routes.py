@@ -30,8 +30,7 @@ from app.core.observability.sentry import capture
 from app.core.signing import verify_hmac_sha512
 from app.http.client import client_address, first_headers, request_id, request_id_of
 from app.http.replies import Answer, DirectRequest, Reply
-from app.messaging.ingest.answers import Refused, accepted, problem, send_reply
-from app.messaging.ingest.bodies import read_body
+from app.http.webhooks import Refused, accepted, problem, read_body, send_reply
 from app.messaging.ingest.group_commit import GroupCommit, Receipt
 from app.messaging.ingest.storing import Delivery
 from tenants.channels import ChannelDirectory, ChannelDoor

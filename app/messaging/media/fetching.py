@@ -25,6 +25,7 @@ from app.core.errors import ProviderError
 from app.core.media.content import TYPES, safe_name, sniff
 from app.core.media.durations import duration_ms
 from app.core.media.store import MediaStore
+from app.core.observability.sentry import capture
 from app.core.outbound import OutboundRefused
 from app.core.ports import MediaReader
 from app.messaging.access import channel_access
@@ -64,7 +65,11 @@ async def process(tools: Tools, wanted: Wanted) -> None:
         if kept is None:
             await _end(tools, wanted, "refused", "type")
             return
-        await tools.store.put(wanted.tenant_id, wanted.id, data)
+        try:
+            await tools.store.put(wanted.tenant_id, wanted.id, data)
+        except OSError as error:
+            await _not_stored(tools, wanted, error)
+            return
         if not await work.note_kept(tools.database, wanted, kept):
             # Another worker's now, whose file has the same name; or its message was erased.
             if not await work.is_known(tools.database, wanted):
@@ -162,6 +167,15 @@ async def _read(tools: Tools, wanted: Wanted, file: _File, data: bytes | None) -
         reading = None
     reason = None if reading else "unreadable"
     await work.note_read(tools.database, wanted, reading, reason=reason, idle_s=idle_s)
+
+
+async def _not_stored(tools: Tools, wanted: Wanted, error: OSError) -> None:
+    """Wait for a store that is full or away; whoever runs it hears of it."""
+    capture(error, tenant_id=wanted.tenant_id, request_id=wanted.request_id)
+    if wanted.age_s < _FETCH_AGE_MAX_S:
+        await _later(tools, wanted, error)
+    else:
+        await _end(tools, wanted, "failed", "store")
 
 
 async def _later(tools: Tools, wanted: Wanted, error: Exception) -> None:

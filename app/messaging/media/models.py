@@ -44,7 +44,7 @@ class MessageMedia(TenantRow, Stamped, Base):
             ["tenant_id", "message_id"], ["messages.tenant_id", "messages.id"], ondelete="CASCADE"
         ),
         CheckConstraint(one_of("kind", KINDS), "kind"),
-        CheckConstraint(one_of("state", tuple(s.value for s in MediaState)), "state"),
+        CheckConstraint(one_of("state", MediaState), "state"),
         Index(
             "uq_message_media_message",
             "tenant_id",

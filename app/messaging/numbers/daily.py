@@ -120,11 +120,6 @@ class Day:
     reply_counts: tuple[int, ...] = ()
     spent_ucr: int = 0
 
-    @property
-    def silent_total(self) -> int:
-        """How many messages nobody answered, whatever the reason."""
-        return sum(self.silent.values())
-
 
 async def today_of(connection: AsyncConnection, tenant_id: UUID) -> Day:
     """Count today, in the business's time zone."""

@@ -8,6 +8,7 @@ looked at less and less often (a minute, doubling, an hour at most).
 import asyncio
 import logging
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,7 @@ from app.core.config import Settings
 from app.core.crypto import Keyring
 from app.core.db.away import is_away
 from app.core.db.engine import Database
+from app.core.locales import Translator, translator
 from app.core.mail.letter import Action, Letter
 from app.core.mail.outbox import Outbox
 from app.core.observability.sentry import capture
@@ -65,17 +67,20 @@ _REMOVED = text(
     """
 )
 # The mail's row says that it was told, and is kept for ninety days.
+# As ``tenants.notifications.wants`` judges it; here for all numbers in one statement.
 _DOWN = text(
     """
     select c.tenant_id, c.name, t.name as business, c.id,
            cast(extract(epoch from c.down_since) as bigint) as down_s,
            cast(extract(epoch from now() - c.down_since) / 60 as int) as minutes, u.email,
-           u.id as user_id
+           u.id as user_id, u.locale
     from channels c
     join tenants t on t.id = c.tenant_id and t.status = 'active'
-    join memberships m on m.tenant_id = c.tenant_id and m.role = 'owner'
+    join memberships m on m.tenant_id = c.tenant_id and m.role in ('owner', 'manager')
     join users u on u.id = m.user_id and u.email_verified_at is not null and u.disabled_at is null
-    where c.enabled and c.wanted = 'on'
+    left join user_notifications w on w.tenant_id = m.tenant_id and w.user_id = m.user_id
+        and w.kind = 'number_down'
+    where c.enabled and c.wanted = 'on' and coalesce(w.email, true)
       and c.down_since between now() - interval '30 days'
                            and now() - make_interval(secs => :down_s)
       and not exists (
@@ -173,34 +178,42 @@ async def keep(connection: AsyncConnection, number: Number, tended: Tended) -> N
 async def watch_numbers(
     connection: AsyncConnection, outbox: Outbox, app_url: str, down_s: float
 ) -> int:
-    """Write to the owners of numbers that have been down for a while, once each time."""
+    """Write to those who look after numbers that have been down for a while, once each time."""
     rows = (await connection.execute(_DOWN, {"down_s": down_s, "rows_max": _LETTERS_MAX})).all()
     queued = 0
     for row in rows:
         queued += await outbox.queue(
             connection,
             to=row.email,
-            letter=_letter(row.business, row.name, row.minutes, f"{app_url}/numbers/{row.id}"),
+            letter=_letter(translator(row.locale), row, f"{app_url}/numbers/{row.id}"),
             key=f"number_down:{row.id}:{row.down_s}:{row.user_id}",
             tenant_id=row.tenant_id,
         )
     return queued
 
 
-def _letter(business: str, name: str, minutes: int, url: str) -> Letter:
+def _letter(_: Translator, row: Any, url: str) -> Letter:
     return Letter(
-        subject=f"{name} is not connected to WhatsApp",
-        preheader="Customers' messages are not answered until it is connected again.",
+        locale=_.language,
+        subject=_("%(name)s is not connected to WhatsApp", name=row.name),
+        preheader=_("Customers' messages are not answered until it is connected again."),
         paragraphs=(
-            (
-                f"The number “{name}” of {business} lost its connection to WhatsApp {minutes}"
-                " minutes ago and has not come back by itself."
+            _(
+                "The number “%(name)s” of %(business)s lost its connection to WhatsApp %(minutes)s"
+                " minutes ago and has not come back by itself.",
+                name=row.name,
+                business=row.business,
+                minutes=row.minutes,
             ),
-            (
+            _(
                 "Until it is connected again the assistant neither receives nor answers messages"
                 " there. Messages that arrive meanwhile stay on the phone."
             ),
         ),
-        action=Action("See what to do", url),
-        footnote=f"You get this mail because you own {business} in Parley.",
+        action=Action(_("See what to do"), url),
+        footnote=_(
+            "You get this mail because you look after the numbers of %(business)s. Change that in"
+            " Parley.",
+            business=row.business,
+        ),
     )

@@ -16,11 +16,8 @@ from app.core import ids
 from app.core.db.engine import Database
 from app.core.errors import ConflictError, ProviderError, RefusedError, TooManyAttemptsError
 from app.core.outbound import OutboundRefused
-from app.messaging.numbers.reading import Access, Number, NumberState, number_of
+from app.messaging.numbers.reading import Access, Number, NumberState
 from app.messaging.numbers.service import Numbers
-from tenants import service
-from tenants.access import Permission
-from tenants.businesses import actor_of
 from tenants.devices import Device
 from tenants.login_sessions import SignedIn
 
@@ -87,7 +84,7 @@ class NumberPairing:
         digits = re.sub(r"[\s+().-]", "", phone)
         if not _PHONE.fullmatch(digits):
             raise RefusedError("Give the phone number with its country code, digits only.")
-        number = await self._changed(person, channel_id, "channel.pairing_code", device)
+        number = await self._numbers.audited(person, channel_id, "channel.pairing_code", device)
         try:
             code = await self._sessions.pairing_code(self._access.of(number), digits)
         except (ProviderError, OutboundRefused):
@@ -100,7 +97,7 @@ class NumberPairing:
 
     async def confirm_passkey(self, person: SignedIn, channel_id: UUID, device: Device) -> None:
         """Tell WhatsApp that the phone showed the same code."""
-        number = await self._changed(person, channel_id, "channel.confirm_passkey", device)
+        number = await self._numbers.audited(person, channel_id, "channel.confirm_passkey", device)
         try:
             await self._sessions.confirm_passkey(self._access.of(number))
         except (ProviderError, OutboundRefused):
@@ -122,7 +119,7 @@ class NumberPairing:
         address = number.own_address
         if number.state is not NumberState.WORKING or address is None:
             raise ConflictError("Connect the number first: it cannot send at the moment.")
-        number = await self._changed(person, channel_id, "channel.test", device)
+        number = await self._numbers.audited(person, channel_id, "channel.test", device)
         values = {"tenant_id": number.tenant_id, "id": number.id}
         async with self._database.tenant(number.tenant_id) as connection:
             claimed = await connection.execute(_CLAIM_TEST, {**values, "every_s": TEST_EVERY_S})
@@ -141,19 +138,3 @@ class NumberPairing:
             raise ConflictError(
                 "WhatsApp did not answer in time. Look at the state and try again."
             ) from None
-
-    async def _changed(
-        self, person: SignedIn, channel_id: UUID, action: str, device: Device
-    ) -> Number:
-        tenant_id = person.business(Permission.EDIT_CHANNELS)
-        async with self._database.tenant(tenant_id) as connection:
-            number = await number_of(connection, tenant_id, channel_id)
-            await service.record(
-                connection,
-                tenant_id,
-                actor_of(person, device),
-                action=action,
-                subject=str(channel_id),
-                after={"name": number.name},
-            )
-        return number

@@ -65,8 +65,16 @@ _BY_STATUS = {
     "PASSKEY_REQUIRED": NumberState.PASSKEY,
     "PASSKEY_CONFIRMATION_REQUIRED": NumberState.PASSKEY_CODE,
     "WORKING": NumberState.WORKING,
+    "FAILED": NumberState.FAILED,
     "STOPPED": NumberState.STOPPED,
 }
+
+
+def state_of(status: str) -> NumberState:
+    """Return what WAHA's word for a session means; OTHER for one that we do not know."""
+    return _BY_STATUS.get(status, NumberState.OTHER)
+
+
 PAIRING = frozenset(
     {
         NumberState.NOT_CONNECTED,
@@ -120,7 +128,7 @@ class Number:
             return NumberState.FAILED if self.connected_at else NumberState.EXPIRED
         if self.status == "SCAN_QR_CODE" and self.connected_at:
             return NumberState.LOGGED_OUT
-        return _BY_STATUS.get(self.status, NumberState.OTHER)
+        return state_of(self.status)
 
     @property
     def since(self) -> datetime | None:

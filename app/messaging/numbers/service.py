@@ -18,7 +18,7 @@ from app.core import ids
 from app.core.config import Settings
 from app.core.crypto import Keyring
 from app.core.db.engine import Database
-from app.core.errors import ProviderError, RefusedError
+from app.core.errors import ProviderError, RefusedError, Word
 from app.core.outbound import OutboundRefused, outbound_guard
 from app.messaging.numbers.keeping import keep
 from app.messaging.numbers.reading import Access, Number, number_of, numbers_of
@@ -58,14 +58,15 @@ _WISH = text(
     """
 )
 _RENAME = text("update channels set name = :name where tenant_id = :tenant_id and id = :id")
+_NOT_WAHA = Word("Something answers at this address, but it is not WAHA.")
 _SERVER_ERRORS = {
-    "unreachable": RefusedError(
+    "unreachable": Word(
         "No answer came from this address. Is WAHA running there, and reachable from outside?"
     ),
-    "unauthorized": RefusedError(
+    "unauthorized": Word(
         "WAHA refuses this key. Give the value of WAHA_API_KEY, or a key made for Parley."
     ),
-    "not_waha": RefusedError("Something answers at this address, but it is not WAHA."),
+    "not_waha": _NOT_WAHA,
 }
 
 
@@ -165,7 +166,7 @@ class Numbers:
 
     async def log_out(self, person: SignedIn, channel_id: UUID, device: Device) -> None:
         """Unpair the phone; a new one can be paired."""
-        number = await self._audited(person, channel_id, "channel.log_out", device)
+        number = await self.audited(person, channel_id, "channel.log_out", device)
         await self._act(number, self._sessions.logout)
 
     async def remove(self, person: SignedIn, channel_id: UUID, device: Device) -> None:
@@ -174,7 +175,7 @@ class Numbers:
 
     async def rename(self, person: SignedIn, channel_id: UUID, name: str, device: Device) -> None:
         """Give a number another name."""
-        number = await self._audited(
+        number = await self.audited(
             person, channel_id, "channel.rename", device, after={"name": _name(name)}
         )
         async with self._database.tenant(number.tenant_id) as connection:
@@ -189,10 +190,10 @@ class Numbers:
     async def _wish(
         self, person: SignedIn, channel_id: UUID, wanted: str, action: str, device: Device
     ) -> Number:
-        number = await self._audited(person, channel_id, action, device, wanted=wanted)
+        number = await self.audited(person, channel_id, action, device, wanted=wanted)
         return await self._bring(number)
 
-    async def _audited(
+    async def audited(
         self,
         person: SignedIn,
         channel_id: UUID,
@@ -202,6 +203,7 @@ class Numbers:
         wanted: str = "",
         after: dict[str, str] | None = None,
     ) -> Number:
+        """Return a number that somebody does something with, on record; see ``_wish``."""
         tenant_id = person.business(Permission.EDIT_CHANNELS)
         async with self._database.tenant(tenant_id) as connection:
             number = await number_of(connection, tenant_id, channel_id)
@@ -255,9 +257,9 @@ class Numbers:
         try:
             version, _ = await self._sessions.version(access)
         except (ProviderError, OutboundRefused) as error:
-            raise RefusedError(str(_SERVER_ERRORS[problem_of(error)])) from None
+            raise RefusedError(_SERVER_ERRORS[problem_of(error)]) from None
         if version is None:
-            raise RefusedError(str(_SERVER_ERRORS["not_waha"]))
+            raise RefusedError(_NOT_WAHA)
         return version
 
     def _server_url(self, raw: str) -> str:

@@ -139,7 +139,7 @@ async def search(
     """
     words = words.strip()
     if len(words) > SEARCH_CHARS_MAX or "\0" in words:
-        raise RefusedError(f"A search has at most {SEARCH_CHARS_MAX} characters.")
+        raise RefusedError("A search has at most %(most)s characters.", most=SEARCH_CHARS_MAX)
     if status is not None and status not in STATUSES:
         raise RefusedError("Choose one of the states that are offered.")
     escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,7 +1,7 @@
 """Work that does not go on by itself, over all businesses: seen by admins, and set going again.
 
 What an admin may do here is what the machine does anyway, only sooner or once more: nothing
-sends a message twice, and nothing is thrown away.
+sends a message twice, and nothing is thrown away. A turn that fails can be given to people at once.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.errors import NotFoundError
+from app.core.errors import ConflictError, NotFoundError
+from app.messaging import conversations
+from app.messaging.states import Disposition, HandoverReason
+from app.messaging.turns.ending import silence
 from tenants.service import Actor, record
 
 ROWS_MAX = 50
@@ -78,6 +81,11 @@ where tenant_id = :tenant_id and id = :id and lease_owner is null and lease_unti
     and state in ('claimed', 'held', 'generated', 'sending')
 returning id
 """)
+_TURN: Final = text("""
+select conversation_id from turns
+where tenant_id = :tenant_id and id = :id
+    and state in ('claimed', 'held', 'generated', 'sending')
+""")
 _LOOK_AGAIN: Final = text("""
 update send_parts set checks = 0, checked_at = now() - interval '1 day'
 where tenant_id = :tenant_id and id = :id and state = 'unknown'
@@ -139,6 +147,36 @@ async def retry_turn(
     """Let a parked turn be claimed now instead of after its pause; errors as above."""
     found = await connection.scalar(_RETRY_TURN, {"tenant_id": tenant_id, "id": turn_id})
     await _noted(connection, tenant_id, found, "turn.retry", actor)
+
+
+async def hand_over(
+    connection: AsyncConnection, tenant_id: UUID, turn_id: UUID, actor: Actor
+) -> None:
+    """Give a turn that fails to the business's people now, without waiting for its end.
+
+    Raises:
+        NotFoundError: there is no such turn, or it is over.
+        ConflictError: a part of its reply is on its way and decides.
+    """
+    values = {"tenant_id": tenant_id, "id": turn_id}
+    conversation_id = await connection.scalar(_TURN, values)
+    if conversation_id is not None:
+        await conversations.lock(connection, tenant_id, conversation_id)
+        ended = await silence(
+            connection,
+            tenant_id,
+            conversation_id,
+            disposition=Disposition.FAILED_HANDED_OFF,
+            reason="handed_over_by_admin",
+        )
+        if not ended:
+            raise ConflictError("A part of its reply is on its way: that decides.")
+        await conversations.hand_to_people(
+            connection, tenant_id, conversation_id, HandoverReason.TOOL_FAILURE
+        )
+    await _noted(
+        connection, tenant_id, turn_id if conversation_id else None, "turn.hand_over", actor
+    )
 
 
 async def look_again(

@@ -19,8 +19,6 @@ import logging
 import time
 from typing import Any
 
-from sqlalchemy import text
-
 from app.channels.port import ChannelAccess
 from app.core.errors import FaultInjectedError, ProviderError
 from app.core.limits.policies import SEND as SEND_LIMIT
@@ -30,7 +28,7 @@ from app.core.observability.metrics import SEND, SENDS
 from app.messaging import conversations
 from app.messaging.access import channel_access
 from app.messaging.sends.parts import Parts, read_parts
-from app.messaging.sends.recording import record_acceptance, record_attempt
+from app.messaging.sends.recording import record_acceptance, record_attempt, take_back
 from app.messaging.sends.settling import Refusal, fail_part, give_up_part
 from app.messaging.states import PartState
 from app.messaging.turns import queries
@@ -44,19 +42,6 @@ _RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 _TYPING_S_PER_CHAR = 0.03
 _TYPING_MIN_S = 0.4
 _ACCEPTED = {"accepted", "sent", "delivered", "read"}
-
-_NOT_SENT = text(
-    """
-    with part as (
-        update send_parts set state = 'queued', started_at = null, error = :error
-        where tenant_id = :tenant_id and id = :id and state = 'sending' and wa_id is null
-          and attempts = :attempt_no
-        returning id, attempts
-    )
-    update send_attempts a set finished_at = now(), outcome = 'not_sent', status_code = :status
-    from part p where a.tenant_id = :tenant_id and a.part_id = p.id and a.attempt_no = p.attempts
-    """
-)
 
 
 async def deliver(engine: Engine, turn: ClaimedTurn, parts: Parts | None = None) -> None:
@@ -170,27 +155,12 @@ async def _after_failure(
         else:
             await _await_evidence(engine, turn, part)
     elif again:
-        await _take_back(engine, turn, part, error, attempt_no)
+        await take_back(engine, turn.tenant_id, part.id, attempt_no, error)
         await park(engine, turn, retry_s)
     else:
         reason = "too_old" if too_old else f"status_{error.status_code or 0}"
         await _refused(engine, turn, part, error, Refusal(part.id, attempt_no, reason))
     return False
-
-
-async def _take_back(
-    engine: Engine, turn: ClaimedTurn, part: Any, error: ProviderError, attempt_no: int
-) -> None:
-    """Undo an attempt that surely sent nothing, unless another was made since."""
-    values = {
-        "tenant_id": turn.tenant_id,
-        "id": part.id,
-        "attempt_no": attempt_no,
-        "error": f"status_{error.status_code or 0}",
-        "status": error.status_code,
-    }
-    async with engine.database.tenant(turn.tenant_id) as connection:
-        await connection.execute(_NOT_SENT, values)
 
 
 async def _refused(

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db.rows import as_rows
+from app.core.errors import ProviderError
 from app.core.faults import fault_point
 from app.messaging import conversations
 from app.messaging.sends.settling import Acceptance, accept_parts
@@ -57,6 +58,19 @@ _ATTEMPT = text(
     )
     select w.turn_id, w.epoch, coalesce(p.attempts, 0) as attempt_no
     from wanted w left join part p on p.id = w.part_id
+    """
+)
+
+_TAKE_BACK = text(
+    """
+    with part as (
+        update send_parts set state = 'queued', started_at = null, error = :error
+        where tenant_id = :tenant_id and id = :part_id and state = 'sending' and wa_id is null
+          and attempts = :attempt_no
+        returning id, attempts
+    )
+    update send_attempts a set finished_at = now(), outcome = 'not_sent', status_code = :status
+    from part p where a.tenant_id = :tenant_id and a.part_id = p.id and a.attempt_no = p.attempts
     """
 )
 
@@ -154,6 +168,21 @@ async def _begin(
     }
     begun = await connection.execute(_ATTEMPT, values)
     return {(row.turn_id, row.epoch): row.attempt_no for row in begun}
+
+
+async def take_back(
+    engine: Engine, tenant_id: UUID, part_id: UUID, attempt_no: int, error: ProviderError
+) -> None:
+    """Undo an attempt that surely sent nothing, unless another was made since."""
+    values = {
+        "tenant_id": tenant_id,
+        "part_id": part_id,
+        "attempt_no": attempt_no,
+        "error": f"status_{error.status_code or 0}",
+        "status": error.status_code,
+    }
+    async with engine.database.tenant(tenant_id) as connection:
+        await connection.execute(_TAKE_BACK, values)
 
 
 async def record_acceptance(

@@ -146,23 +146,6 @@ class Acceptance:
     resolved_by: str
 
 
-async def accept_part(
-    connection: AsyncConnection,
-    settings: Settings,
-    tenant_id: UUID,
-    part_id: UUID,
-    *,
-    wa_id: str | None,
-    resolved_by: str,
-) -> bool:
-    """Record that the provider has a part; finish the turn when it was the last one.
-
-    The conversation is locked. Returns False when the part was settled before.
-    """
-    told = Acceptance(part_id, wa_id, resolved_by)
-    return bool(await accept_parts(connection, settings, tenant_id, [told]))
-
-
 async def accept_parts(
     connection: AsyncConnection,
     settings: Settings,

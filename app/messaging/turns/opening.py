@@ -97,6 +97,20 @@ _AWAIT_MEDIA = text(
     where t.tenant_id = w.tenant_id and t.id = w.id
     """
 )
+# Files that nobody read when they came: whenever that was, the wait begins now.
+_AWAIT_MISSED = text(
+    """
+    update turns t
+    set media_until = now() + make_interval(secs => :media_wait_s),
+        due_at = greatest(t.due_at, now() + make_interval(secs => :media_wait_s))
+    where t.tenant_id = :tenant_id and t.conversation_id = :conversation_id
+      and t.state = 'waiting' and exists (
+          select 1 from messages m
+          join message_media f on f.tenant_id = m.tenant_id and f.message_id = m.id
+           and f.to_read and f.state in ('wanted', 'stored')
+          where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in')
+    """
+)
 _OPEN_MESSAGES = text(
     """
     select m.conversation_id, count(*) as message_count,
@@ -286,18 +300,28 @@ async def adopt(
     *,
     idle_s: float,
     cap_s: float,
+    media_wait_s: float = 0.0,
 ) -> None:
     """Give open messages that have no turn to the waiting turn, or open one for them.
 
     The conversation is locked. A turn under way is left alone: whoever ends it opens the next.
+    Files that are still to be read may be waited for ``media_wait_s`` seconds from now.
     """
     key = {"tenant_id": tenant_id, "conversation_id": conversation_id}
     turn = (await connection.execute(_LIVE, {"rows": as_rows([key])})).one_or_none()
     if turn is None:
-        await open_next(connection, tenant_id, {conversation_id: 0}, idle_s=idle_s, cap_s=cap_s)
+        await open_next(
+            connection,
+            tenant_id,
+            {conversation_id: 0},
+            idle_s=idle_s,
+            cap_s=cap_s,
+        )
     elif turn.state in {"waiting", "due"}:
         await connection.execute(_ATTACH, {"rows": as_rows([{**key, "id": turn.id}])})
         await connection.execute(_RECOUNT, {"tenant_id": tenant_id, "id": turn.id})
+    if media_wait_s:
+        await connection.execute(_AWAIT_MISSED, {**key, "media_wait_s": media_wait_s})
 
 
 async def tell_dispatcher(connection: AsyncConnection) -> None:

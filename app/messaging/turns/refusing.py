@@ -3,7 +3,7 @@
 | refused by | disposition | conversation goes to people |
 |---|---|---|
 | no credits, debt, a frozen ledger | ``no_credit`` | until the tenant can pay |
-| the day's credits, the contact's replies | ``daily_cap`` | until the tenant's midnight |
+| the day's or month's credits, the contact's replies | ``daily_cap`` | until its midnight |
 | the auto-stop, or a stop by hand | ``paused`` | for 12 h |
 """
 
@@ -25,6 +25,7 @@ REFUSALS = frozenset(
         HoldVerdict.INSUFFICIENT,
         HoldVerdict.BLOCKED,
         HoldVerdict.DAILY_CAP,
+        HoldVerdict.MONTHLY_CAP,
         HoldVerdict.CONTACT_CAP,
         HoldVerdict.STOPPED,
     }
