@@ -20,6 +20,8 @@ class Settings:
     waha_api_key: str | None = None
     stripe_webhook_url: str | None = None
     stripe_webhook_secret: str | None = None
+    resend_webhook_url: str | None = None
+    resend_webhook_secret: str | None = None
     base_url: str | None = None
     warm: bool = False
 
@@ -55,6 +57,8 @@ def parse_settings(argv: list[str]) -> Settings:
             _option("--waha-api-key", "SIMULATOR_WAHA_API_KEY", "WAHA_API_KEY"),
             _option("--stripe-webhook-url", "SIMULATOR_STRIPE_WEBHOOK_URL"),
             _option("--stripe-webhook-secret", "SIMULATOR_STRIPE_WEBHOOK_SECRET"),
+            _option("--resend-webhook-url", "SIMULATOR_RESEND_WEBHOOK_URL"),
+            _option("--resend-webhook-secret", "SIMULATOR_RESEND_WEBHOOK_SECRET"),
             _option("--base-url", "SIMULATOR_BASE_URL", "WAHA_BASE_URL"),
             click.Option(
                 ["--warm"],
@@ -81,6 +85,8 @@ def parse_settings(argv: list[str]) -> Settings:
         waha_api_key=values["waha_api_key"] or None,
         stripe_webhook_url=values["stripe_webhook_url"] or None,
         stripe_webhook_secret=values["stripe_webhook_secret"] or None,
+        resend_webhook_url=values["resend_webhook_url"] or None,
+        resend_webhook_secret=values["resend_webhook_secret"] or None,
         base_url=values["base_url"] or None,
         warm=values["warm"],
     )

@@ -9,6 +9,7 @@ from simulator.model import minilm
 from simulator.model.modes import ModelMode
 from simulator.model.service import ModelService
 from simulator.resend import Resend
+from simulator.resend_events import ResendEvents
 from simulator.sentry import Sentry, decode_envelope
 from simulator.settings import Settings
 from simulator.stripe.forms import parse_form
@@ -44,7 +45,10 @@ class World:
         self.model_mode = ModelMode()
         self.waha = Waha(settings, self.clock, self.faults, self.live)
         register_routes(self.waha)
-        self.resend = Resend(self.live)
+        events = ResendEvents(
+            settings.resend_webhook_url, settings.resend_webhook_secret, self.clock
+        )
+        self.resend = Resend(self.live, events)
         self.stripe = Stripe(settings, self.clock, self.faults)
         self.upstash = Upstash(settings.redis_url)
         self.services: dict[str, Handler] = {
@@ -84,4 +88,5 @@ class World:
         self.waha.lifecycle.close()
         await self.waha.webhooks.close()
         await self.stripe.webhooks.close()
+        await self.resend.events.close()
         await self.upstash.close()

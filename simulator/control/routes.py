@@ -7,6 +7,7 @@ import msgspec
 from simulator.clock import now_ms
 from simulator.control import inputs
 from simulator.control.inputs import refuse
+from simulator.control.mail import MailControl
 from simulator.faults import SERVICES, Fault
 from simulator.http import HttpError, Request, Response, Router, json_response
 from simulator.stripe.control import StripeControl
@@ -41,8 +42,6 @@ class Control:
         router.add("GET", "/_sim/faults", self.faults)
         router.add("POST", "/_sim/faults", self.add_fault)
         router.add("DELETE", "/_sim/faults", self.forget_faults)
-        router.add("GET", "/_sim/emails", self.emails)
-        router.add("DELETE", "/_sim/emails", self.forget_emails)
         router.add("GET", "/_sim/model", self.model)
         router.add("POST", "/_sim/model", self.set_model)
         router.add("GET", "/_sim/sessions", self.sessions)
@@ -59,6 +58,7 @@ class Control:
         router.add("GET", "/_sim/media/{key}", self.media)
         router.add("GET", "/_sim/live", self.live)
         StripeControl(self._world.stripe).register(router)
+        MailControl(self._world.resend).register(router)
 
     async def handle(self, request: Request) -> Response:
         """Answer one call of the control."""
@@ -166,14 +166,6 @@ class Control:
         """Delete faults, of one service or all."""
         gone = self._world.faults.forget(_service(request, webhook=True))
         return json_response({"forgotten": gone})
-
-    async def emails(self, _: Request) -> Response:
-        """E-mails that were sent."""
-        return json_response({"emails": self._world.resend.emails()})
-
-    async def forget_emails(self, _: Request) -> Response:
-        """Empty the mailbox."""
-        return json_response({"forgotten": self._world.resend.forget()})
 
     async def model(self, _: Request) -> Response:
         """Which model answers."""

@@ -16,6 +16,7 @@ from simulator.model.phrases import TOPIC_PHRASES, closed_word, day_name, say
 from simulator.model.prompts import Knowledge, asked, knowledge
 from simulator.model.result import HANDOVER, Result
 from simulator.model.retrieval import Index, Match, best, corrected, index
+from simulator.model.translating import translate
 from simulator.model.words import fold, is_topic, language, tokens, weekdays, words
 
 SENTENCES_MAX = 3
@@ -24,6 +25,8 @@ _WHERE = frozenset({"where", "donde", "onde"})
 _NEGATION = re.compile(r"\b(?:no|not|never|don't|doesn't|nao|sin|sem|except|excepto|exceto)\b")
 _CLAUSE = re.compile(r"[;\n•|]|,\s+(?=\D)|\.\s+")
 _SENTENCE_WORDS_MIN = 5
+_TRANSLATED = frozenset({"de", "id", "ar"})
+_SENTENCE = re.compile(r"([^.!?؟\n]+)([.!?]?)")
 
 
 @dataclass(slots=True)
@@ -44,9 +47,9 @@ class _Reply:
 
 def answer(messages: list[dict[str, Any]]) -> Result:
     """Answer the unanswered messages of a conversation."""
-    texts = asked(messages)
+    said = asked(messages)
     known = knowledge(messages)
-    speech = language("\n".join(texts))
+    speech, texts = language("\n".join(said)), understood(said)
     asks = read_asks(texts)
     if any(ask.wants_person for ask in asks):
         return _hand_over(say(speech, "person"), "customer_request")
@@ -60,6 +63,14 @@ def answer(messages: list[dict[str, Any]]) -> Result:
     if reply.missing:
         return _hand_over(say(speech, "missing"), "missing_knowledge")
     return Result(reply=_small_talk(asks, known, speech))
+
+
+def understood(texts: list[str]) -> list[str]:
+    """Return a customer's texts in a language whose words the model knows, sentence by sentence."""
+    if language("\n".join(texts)) not in _TRANSLATED:
+        return texts
+    sentences = [part for text in texts for part in _SENTENCE.findall(text)]
+    return [f"{translate(words)}{end or '.'}" for words, end in sentences if words.strip()]
 
 
 def _hand_over(reply: str, reason: str) -> Result:

@@ -1,4 +1,7 @@
-"""The words the demo model knows: topics, days, stop words, in English, Spanish, Portuguese."""
+"""The words the demo model knows: topics, days, stop words, in English, Spanish, Portuguese.
+
+German, Indonesian and Arabic it only recognises: their questions are translated.
+"""
 
 
 def _set(text: str) -> frozenset[str]:
@@ -76,6 +79,8 @@ SPECIFIC: dict[str, tuple[str, ...]] = {
     "alergia": ("allergen",),
     "alergias": ("allergen",),
     "alergenos": ("allergen",),
+    **dict.fromkeys(("cancel", "cancellation", "cancelar", "cancelo"), ("cancel",)),
+    **dict.fromkeys(("free", "gratis", "graca", "gratuito", "gratuita"), ("free",)),
     "wi": ("wifi",),
     "fi": ("wifi",),
 }
@@ -99,7 +104,7 @@ STOP = _set(
     " the their them then there these they thing this to too up us ve very want wanted"
     " was we were what when which who why will wish with would yes yet you your yours"
     " also about all available time times day days find information info wondering"
-    " currently still el la los las lo un una unos unas y o u de del al en por para"
+    " currently still take takes el la los las lo un una unos unas y o u de del al en por para"
     " con sin que qué es son está esta este estan estas estoy soy hay ha han mi mis te"
     " tu tus su sus se si sí nos como cual cuales quiero quisiera queria puedo puede"
     " pueden podria podrian tienen tiene teneis tenga hacen hace haceis favor porfa"
@@ -122,6 +127,17 @@ LANGUAGE_MARKERS = {
         " têm tem vocês abrem aberto horário fazem entrega onde quero falar com pessoa"
         " posso bom boa dia tarde noite domingo sábado segunda terça quarta quinta"
         " sexta preço pagar cartão entregam para por favor amanhã hoje não"
+    ),
+    "de": _set(
+        "der die das ist sind sie ihr wir und oder für mit wie was wo wann welche welches"
+        " kann können haben hat nicht bitte danke ich ein eine einen im am zum es gibt gibts"
+        " geben hallo guten tag kostet kosten offen geöffnet morgen heute sonntag samstag"
+        " montag dienstag mittwoch donnerstag freitag viel möchte sprechen soll bis auf"
+    ),
+    "id": _set(
+        "yang dan atau untuk dengan bagaimana apa di mana kapan bisa bisakah dapat ada ini"
+        " itu terima kasih dari sampai buka tutup berapa harga biaya kami anda saya ke apakah"
+        " tolong mau lama hari minggu besok halo selamat siang pagi sore banyak boleh"
     ),
     "en": _set(
         "the a an is are do does you your how much what where when open hi hello hey"

@@ -1,4 +1,4 @@
-"""What the demo model says around the facts, in English, Spanish and Portuguese."""
+"""What the demo model says around the facts, in the languages that it answers in."""
 
 _DAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -12,6 +12,9 @@ _DAYS = {
         "sábado",
         "domingo",
     ),
+    "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
+    "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
+    "ar": ("الاثنين", "الثلاثاء", "الأربعاء", "الخميس", "الجمعة", "السبت", "الأحد"),
 }
 _PHRASES = {
     "en": {
@@ -83,6 +86,75 @@ _PHRASES = {
         "payment": "Formas de pagamento: {text}.",
         "fact": "{key}: {text}.",
     },
+    "de": {
+        "hello": "Hallo!",
+        "welcome": "Hallo und willkommen bei {name}! Wie kann ich Ihnen helfen?",
+        "help": "Hallo! Wie kann ich Ihnen helfen?",
+        "thanks": "Gern geschehen! Schreiben Sie einfach, wenn noch etwas ist.",
+        "fine": "Prima! Schreiben Sie einfach, wenn noch etwas ist.",
+        "person": "Natürlich, ein Kollege übernimmt und antwortet Ihnen hier.",
+        "missing": "Das weiß ich leider nicht. Ein Kollege antwortet Ihnen hier.",
+        "rest": "Zum Übrigen habe ich keine Antwort gefunden.",
+        "open": "Ja, am {day} haben wir geöffnet: {spans}.",
+        "closed": "Nein, am {day} haben wir geschlossen.",
+        "open_now": "Ja, wir haben gerade geöffnet, heute: {spans}.",
+        "closed_now": "Wir haben gerade geschlossen; heute geöffnet: {spans}.",
+        "closed_today": "Nein, heute haben wir geschlossen.",
+        "hours": "Unsere Öffnungszeiten: {text}.",
+        "price": "Das ist unser Preis: {text}.",
+        "delivery_yes": "Ja, wir liefern dorthin. Zur Lieferung: {text}.",
+        "delivery": "Zur Lieferung: {text}.",
+        "address": "Sie finden uns hier: {text}.",
+        "payment_yes": "Ja, das geht. So können Sie zahlen: {text}.",
+        "payment": "So können Sie zahlen: {text}.",
+        "fact": "{key}: {text}.",
+    },
+    "id": {
+        "hello": "Halo!",
+        "welcome": "Halo, selamat datang di {name}! Ada yang bisa dibantu?",
+        "help": "Halo! Ada yang bisa dibantu?",
+        "thanks": "Sama-sama! Silakan tulis lagi kalau ada yang lain.",
+        "fine": "Baik! Silakan tulis lagi kalau ada yang lain.",
+        "person": "Tentu, rekan kami yang menjawab Anda di sini.",
+        "missing": "Maaf, saya tidak punya informasi itu. Rekan kami yang menjawab Anda di sini.",
+        "rest": "Untuk yang lain tidak ada jawabannya pada saya.",
+        "open": "Ya, hari {day} kami buka: {spans}.",
+        "closed": "Tidak, hari {day} kami tutup.",
+        "open_now": "Ya, sekarang kami buka; hari ini: {spans}.",
+        "closed_now": "Sekarang kami tutup; hari ini: {spans}.",
+        "closed_today": "Tidak, hari ini kami tutup.",
+        "hours": "Jam buka kami: {text}.",
+        "price": "Harganya: {text}.",
+        "delivery_yes": "Ya, kami mengantar ke sana. Tentang pengantaran: {text}.",
+        "delivery": "Tentang pengantaran: {text}.",
+        "address": "Alamat kami: {text}.",
+        "payment_yes": "Ya, bisa. Cara pembayaran: {text}.",
+        "payment": "Cara pembayaran: {text}.",
+        "fact": "{key}: {text}.",
+    },
+    "ar": {
+        "hello": "مرحبًا!",
+        "welcome": "مرحبًا بك في {name}! كيف يمكنني مساعدتك؟",
+        "help": "مرحبًا! كيف يمكنني مساعدتك؟",
+        "thanks": "على الرحب والسعة! اكتب لنا متى احتجت إلى شيء آخر.",
+        "fine": "ممتاز! اكتب لنا متى احتجت إلى شيء آخر.",
+        "person": "بالطبع، زميل لي هو من يجيبك هنا.",
+        "missing": "ليست لدي هذه المعلومة، وزميل لي هو من يجيبك هنا.",
+        "rest": "لم أجد جوابًا عن الباقي.",
+        "open": "نعم، نحن مفتوحون يوم {day}: {spans}.",
+        "closed": "لا، نحن مغلقون يوم {day}.",
+        "open_now": "نعم، نحن مفتوحون الآن؛ دوام اليوم: {spans}.",
+        "closed_now": "نحن مغلقون الآن؛ دوام اليوم: {spans}.",
+        "closed_today": "لا، نحن مغلقون اليوم.",
+        "hours": "ساعات العمل: {text}.",
+        "price": "السعر: {text}.",
+        "delivery_yes": "نعم، نوصل إلى هناك. عن التوصيل: {text}.",
+        "delivery": "عن التوصيل: {text}.",
+        "address": "تجدنا هنا: {text}.",
+        "payment_yes": "نعم، يمكنك ذلك. طرق الدفع: {text}.",
+        "payment": "طرق الدفع: {text}.",
+        "fact": "{key}: {text}.",
+    },
 }
 TOPIC_PHRASES = frozenset({"hours", "price", "delivery", "address", "payment"})
 
@@ -95,7 +167,14 @@ def say(language: str, phrase: str, /, **values: str) -> str:
 
 def closed_word(language: str) -> str:
     """How a list of days says that one is a day off."""
-    return {"en": "closed", "es": "cerrado", "pt": "fechado"}[language]
+    return {
+        "en": "closed",
+        "es": "cerrado",
+        "pt": "fechado",
+        "de": "geschlossen",
+        "id": "tutup",
+        "ar": "مغلق",
+    }[language]
 
 
 def day_name(language: str, day: int) -> str:

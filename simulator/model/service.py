@@ -28,7 +28,8 @@ TOKENS_PER_MESSAGE = 3
 INPUTS_MAX = 2048
 SEARCH_QUERY = "search_query"
 """The schema of a question that is to be translated for a search."""
-MODELS = ("parley-demo", "parley-demo-embeddings")
+# Itself, and the names under which the product asks for it.
+MODELS = ("parley-demo", "gpt-4.1-mini", "text-embedding-3-small", "gpt-4o-mini-transcribe")
 log = logging.getLogger("simulator.model")
 
 
@@ -200,7 +201,7 @@ class ModelService:
             return item.raw
         wanted = body.get("response_format") or {}
         if item is None and _schema_name(wanted) == SEARCH_QUERY:
-            return msgspec.json.encode({"query": translate(_last_words(messages))}).decode()
+            return msgspec.json.encode({"query": _search_query(messages)}).decode()
         result = self._result(messages, item)
         if wanted.get("type") == "json_schema":
             return fit_json((wanted.get("json_schema") or {}).get("schema") or {}, result)
@@ -232,6 +233,13 @@ class ModelService:
 
 def _schema_name(wanted: dict[str, Any]) -> str:
     return str((wanted.get("json_schema") or {}).get("name") or "")
+
+
+def _search_query(messages: list[dict[str, Any]]) -> str:
+    """A question in English; as it stands where another language was asked for."""
+    question = _last_words(messages)
+    wanted = content_text(messages[0].get("content"))
+    return translate(question) if "into English" in wanted else question
 
 
 def _last_words(messages: list[dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from simulator.model.demo import answer
+from simulator.model.demo import answer, understood
 from simulator.model.intents import read_asks
 from simulator.model.prompts import asked, content_text
 from simulator.model.result import HANDOVER, Result
@@ -33,6 +33,9 @@ _OPENERS = {
     "en": "This is what I found:",
     "es": "Esto es lo que encontré:",
     "pt": "Foi isto que encontrei:",
+    "de": "Das habe ich gefunden:",
+    "id": "Ini yang saya temukan:",
+    "ar": "هذا ما وجدته:",
 }
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
@@ -65,7 +68,7 @@ def with_results(messages: list[dict[str, Any]]) -> Result:
 
 
 def _is_missing(messages: list[dict[str, Any]]) -> bool:
-    if any(ask.wants_person for ask in read_asks(asked(messages))):
+    if any(ask.wants_person for ask in read_asks(understood(asked(messages)))):
         return False
     result = answer(messages)
     return result.action == HANDOVER and result.reason_code == "missing_knowledge"

@@ -13,6 +13,7 @@ from simulator.model.lexicon import (
 )
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_ARABIC = re.compile("[\u0621-\u064a]{2}")
 _MONEY = re.compile(
     r"(?:[€$£]|\b(?:eur|usd|gbp|brl|mxn|r\$))\s?\d|\d\s?(?:[€$£]|(?:eur|euros?|usd|reais)\b)",
     re.IGNORECASE,
@@ -84,7 +85,9 @@ def weekdays(token_set: set[str]) -> list[int]:
 
 
 def language(text: str) -> str:
-    """The likely language of a text: en, es or pt."""
+    """The likely language of a text: en, es, pt, de, id or ar."""
+    if _ARABIC.search(text):
+        return "ar"
     found = [word.casefold() for word in re.findall(r"[^\W\d_]+", text)]
     scores = {
         code: sum(word in markers for word in found) for code, markers in LANGUAGE_MARKERS.items()

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from simulator.http import Headers, HttpError, Request, Response, Router, text_response
-from simulator.pages.strings import phone_strings
+from simulator.pages.strings import mail_outcomes, phone_strings
 from simulator.stripe.pages import StripePages
 from simulator.world import World
 
@@ -85,7 +85,8 @@ class Pages:
         """The mailbox; `id` chooses the e-mail, the newest one otherwise."""
         emails = self._world.resend.emails()[::-1]
         chosen = self._world.resend.find(request.query.get("id", "")) or next(iter(emails), None)
-        return self._page("mail.html", emails=emails, chosen=chosen)
+        outcomes = mail_outcomes(self._translations.gettext)
+        return self._page("mail.html", emails=emails, chosen=chosen, outcomes=outcomes)
 
     async def mail_html(self, request: Request) -> Response:
         """An e-mail's HTML for its frame."""

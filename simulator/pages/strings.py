@@ -42,3 +42,13 @@ def phone_strings(gettext: Callable[[str], str]) -> dict[str, str]:
         "model_echo": _("Model mode “echo”: replies repeat what the customer wrote."),
         "model_script": _("Model mode “script”: replies come from a script."),
     }
+
+
+def mail_outcomes(gettext: Callable[[str], str]) -> dict[str, str]:
+    """What became of a mail, in words; one that was only sent has none."""
+    _ = gettext
+    return {
+        "delivered": _("Delivered"),
+        "bounced": _("Came back"),
+        "complained": _("Marked as spam"),
+    }

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-ENGINES = ("NOWEB", "GOWS", "WEBJS")
 DEFAULT_ENGINE = "NOWEB"
 DEFAULT_VERSION = "2026.7.1"
 # WAHA honours a client-chosen message id since this version, on NOWEB and GOWS.

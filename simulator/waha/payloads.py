@@ -21,7 +21,6 @@ _KIND_FIELD = {
     "document": "documentMessage",
     "sticker": "stickerMessage",
 }
-MEDIA_KINDS = tuple(_KIND_FIELD)
 
 
 def internal_jid(chat_id: str) -> str:

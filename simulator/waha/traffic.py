@@ -15,7 +15,6 @@ from simulator.waha.sessions import Session
 
 ACK_STEP_S = 0.12
 BACKLOG_MAX = 5_000
-ACK_MODES = ("normal", "never", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

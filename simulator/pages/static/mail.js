@@ -12,6 +12,14 @@ for (const time of document.querySelectorAll("time[data-ms]")) {
   time.textContent = (today && !("long" in time.dataset) ? short : long).format(moment);
 }
 
+for (const button of document.querySelectorAll("button[data-fate]")) {
+  button.addEventListener("click", async () => {
+    const body = JSON.stringify({ id: button.dataset.mail, type: button.dataset.fate });
+    await fetch("/_sim/emails/events", { method: "POST", body });
+    location.reload();
+  });
+}
+
 listen(
   (kind) => {
     if (kind === "email") location.reload();
