@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 VERSION = "2026.7.1"
@@ -24,10 +24,6 @@ class Number:
     path: str
     session: str
     secret: str = field(repr=False)
-
-    def as_dict(self) -> dict[str, str]:
-        """For another process."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from app.assistant import models as assistant
 from app.assistant.knowledge import models as knowledge
 from app.core.db.tables import Base
 from app.core.mail import models as mail
-from app.messaging import contact_models as contacts
 from app.messaging import memory_models as memory
 from app.messaging import models as messaging
+from app.messaging.address_book import models as contacts
 from app.messaging.desk import models as desk
 from app.messaging.media import models as media
 from app.messaging.numbers import models as numbers
+from app.messaging.sends import models as sends
+from billing import charge_models as charges
 from billing import models as billing
 from billing.notices import models as notices
 from billing.payments import models as payments
@@ -28,7 +30,9 @@ DOMAINS = (
     notices,
     people,
     billing,
+    charges,
     messaging,
+    sends,
     desk,
     media,
     numbers,

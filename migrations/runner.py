@@ -1,6 +1,5 @@
 """Run migrations as the owner: up, down, status, and the check that models and schema agree."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,8 +96,3 @@ def _include(obj: object, name: str | None, kind: str, reflected: bool, against:
     del obj, against
     names = {"table": ("inbox_p", "inbox_default"), "index": ("ix_knowledge_vectors_graph",)}
     return not (reflected and kind in names and (name or "").startswith(names[kind]))
-
-
-def upgrade_now(admin_url: str) -> str:
-    """Migrate up to the newest revision, from synchronous code."""
-    return asyncio.run(upgrade(admin_url))

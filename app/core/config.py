@@ -98,6 +98,7 @@ class Settings:
     twilio_auth_token: str = field(default="", repr=False)
     twilio_whatsapp_number: str = ""
     twilio_api_url: str = "https://api.twilio.com"
+    resend_webhook_secret: str = field(default="", repr=False)
     stripe_secret_key: str = field(default="", repr=False)
     stripe_webhook_secret: str = field(default="", repr=False)
     stripe_api_url: str = "https://api.stripe.com"
@@ -246,7 +247,7 @@ def _plausible_url(name: str, raw: str) -> bool:
     )
 
 
-_REQUIRED_IN_PRODUCTION = (
+REQUIRED_IN_PRODUCTION = (
     "DATABASE_URL",
     "DATABASE_SYSTEM_URL",
     "REDIS_URL",
@@ -267,7 +268,7 @@ _REQUIRED_IN_PRODUCTION = (
 def _production_problems(settings: Settings) -> list[str]:
     problems = [
         f"{name} is missing; production does not start without it."
-        for name in _REQUIRED_IN_PRODUCTION
+        for name in REQUIRED_IN_PRODUCTION
         if not getattr(settings, name.lower())
     ]
     for name in ("SECRET_KEY", "WAHA_WEBHOOK_SECRET", "METRICS_TOKEN"):

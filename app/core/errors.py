@@ -17,14 +17,46 @@ ParleyError
 ```
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
 
 class ParleyError(Exception):
-    """Base of every error the product raises on purpose."""
+    """Base of every error the product raises on purpose.
+
+    The message is English, a sentence of the catalogue; what changes from case to case stands
+    in ``%(name)s`` places and comes beside it, so that a page can say it in another language.
+
+    Attributes:
+        message: the sentence with its places.
+        values: what fills them; a ``Word`` is translated, too.
+    """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
+
+    def __init__(self, message: str = "", /, **values: object) -> None:
+        self.message = message
+        self.values = values
+        super().__init__(message % values if values else message)
+
+    def told(self, translate: Callable[[str], str]) -> str:
+        """Return the sentence in the language of a translation."""
+        if not self.message:
+            return ""
+        said = translate(self.message)
+        if not self.values:
+            return said
+        return said % {
+            name: translate(value) if isinstance(value, Word) else value
+            for name, value in self.values.items()
+        }
+
+
+class Word(str):
+    """A word of the catalogue that fills a place in an error's sentence."""
+
+    __slots__ = ()
 
 
 class ConfigurationError(ParleyError):
@@ -92,9 +124,9 @@ class TooManyAttemptsError(ParleyError):
     code = "rate_limit"
     status = 429
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    def __init__(self, message: str, /, *, retry_after_s: float, **values: object) -> None:
         self.retry_after_s = retry_after_s
-        super().__init__(message)
+        super().__init__(message, **values)
 
 
 class FaultInjectedError(ParleyError):

@@ -6,14 +6,17 @@ snapshot. New is what is visible now and was not visible in the snapshot before,
 that commit in another order than they began are found all the same, and nothing has to be counted,
 locked or notified on the way of a message.
 
-One look a process serves all its open streams, ten times a second while there are any. The cursor
-of a stream is such a snapshot too: who comes back with it is told what happened in between.
+One look a process serves all its open streams, twenty times a second while there are any. The
+cursor of a stream is such a snapshot too: who comes back with it is told what happened in between.
+
+A reader who sees only some of the conversations is told the ids of those alone, and of the rest
+only that something happened; what was theirs a moment ago is told once more when it is taken away.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -26,11 +29,12 @@ from app.core.errors import ConflictError
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.05
 AFTER_FAILURE_S = 1.0
 STREAMS_MAX = 4_000
 CONVERSATIONS_MAX = 100
 """Above this many changed conversations a reader is told that anything may have changed."""
+_KNOWN_MAX = 500
 _CURSOR_CHARS_MAX = 96
 _CURSOR = re.compile(r"(\d{1,12})\.(\d{1,20}:\d{1,20}:[\d,]{0,80})")
 # Rows are kept for a day; a cursor that is older may have lost some.
@@ -40,7 +44,7 @@ CURSOR = "extract(epoch from now())::bigint || '.' || pg_current_snapshot()::tex
 """SQL of the cursor of now: what a page that is read after this statement has seen. Its value is
 to be passed through ``shortened``."""
 _LOOK = f"""
-    select {CURSOR} as cursor, c.tenant_id, c.conversation_id
+    select {CURSOR} as cursor, c.tenant_id, c.conversation_id, v.assignee_id
     from (select 1) one
     left join lateral (
         select distinct tenant_id, conversation_id from tenant_changes
@@ -48,6 +52,7 @@ _LOOK = f"""
           and xid >= pg_snapshot_xmin($2::text::pg_snapshot)::text::bigint
           and not pg_visible_in_snapshot(xid::text::xid8, $2::text::pg_snapshot)
     ) c on true
+    left join conversations v on v.tenant_id = c.tenant_id and v.id = c.conversation_id
 """  # noqa: S608
 _IS_LOST = """
     select now() - to_timestamp($1::bigint) > make_interval(secs => $2::float8)
@@ -58,31 +63,61 @@ _TRIM = text("delete from tenant_changes where at < now() - interval '1 day'")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Conversations that changed up to a cursor; None: any of them may have."""
+    """Conversations that changed up to a cursor; None: any of them may have.
+
+    ``others`` says that conversations changed which this reader does not see.
+    """
 
     cursor: str
     conversations: frozenset[UUID] | None
+    others: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Reader:
+    """Whose changes are told: a tenant's, and for an agent (``only_of``) not others' own.
+
+    ``known`` are conversations that the reader saw and is told of when they are taken away.
+    """
+
+    tenant_id: UUID
+    only_of: UUID | None = None
+    known: set[UUID] = field(default_factory=set)
+
+
+_Changed = Mapping[UUID, UUID | None]
+"""Changed conversations, each with the person in charge of it."""
 
 
 @dataclass(slots=True, eq=False)
 class _Stream:
     """One open page: what it has not been told yet."""
 
-    tenant_id: UUID
-    changed: set[UUID] = field(default_factory=set)
+    reader: Reader
+    changed: dict[UUID, UUID | None] = field(default_factory=dict)
     cursor: str = ""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, conversations: Iterable[UUID], cursor: str) -> None:
+    def add(self, conversations: _Changed, cursor: str) -> None:
         self.changed.update(conversations)
         self.cursor = cursor
         self.wake.set()
 
     def take(self) -> Change:
         self.wake.clear()
-        changed, self.changed = self.changed, set()
-        many = len(changed) > CONVERSATIONS_MAX
-        return Change(self.cursor, None if many else frozenset(changed))
+        changed, self.changed = self.changed, {}
+        if len(changed) > CONVERSATIONS_MAX:
+            return Change(self.cursor, None)
+        told = frozenset(changed) if self.reader.only_of is None else self._own(changed)
+        return Change(self.cursor, told, others=len(told) < len(changed))
+
+    def _own(self, changed: _Changed) -> frozenset[UUID]:
+        known, own = self.reader.known, {None, self.reader.only_of}
+        seen = {each for each, assignee_id in changed.items() if assignee_id in own}
+        told = frozenset(seen | (known & changed.keys()))
+        known.difference_update(changed)
+        known.update(seen if len(known) < _KNOWN_MAX else ())
+        return told
 
 
 class ChangeFeed:
@@ -104,14 +139,14 @@ class ChangeFeed:
         """How many streams are open."""
         return self._open
 
-    async def changes(self, tenant_id: UUID, after: str | None) -> AsyncGenerator[Change, None]:
-        """Yield what changes in a tenant from a cursor on, until closed.
+    async def changes(self, reader: Reader, after: str | None) -> AsyncGenerator[Change, None]:
+        """Yield what changes for a reader from a cursor on, until closed.
 
         The first one comes at once and may be empty: it carries the cursor to come back with. A
         change may be told twice, never not at all.
 
         Args:
-            tenant_id: whose conversations.
+            reader: whose conversations.
             after: a cursor of this feed; None or one that is not good any more: from now on, and
                 the first change says that anything may have changed.
 
@@ -120,7 +155,7 @@ class ChangeFeed:
         """
         if self._open >= STREAMS_MAX:
             raise ConflictError("Too many pages are open. Reload this one in a moment.")
-        stream = _Stream(tenant_id)
+        stream = _Stream(reader)
         self._add(stream)
         try:
             yield await self._catch_up(stream, after)
@@ -131,17 +166,18 @@ class ChangeFeed:
             self._remove(stream)
 
     def _add(self, stream: _Stream) -> None:
-        self._streams.setdefault(stream.tenant_id, set()).add(stream)
+        self._streams.setdefault(stream.reader.tenant_id, set()).add(stream)
         self._open += 1
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_for_ever(), name="live.look")
 
     def _remove(self, stream: _Stream) -> None:
-        left = self._streams[stream.tenant_id]
+        tenant_id = stream.reader.tenant_id
+        left = self._streams[tenant_id]
         left.discard(stream)
         self._open -= 1
         if not left:
-            del self._streams[stream.tenant_id]
+            del self._streams[tenant_id]
 
     async def _catch_up(self, stream: _Stream, after: str | None) -> Change:
         since = _CURSOR.fullmatch(after or "")
@@ -158,8 +194,9 @@ class ChangeFeed:
             cursor, _ = await self._read([], "1:1:")
             change = Change(cursor, None)
         else:
-            cursor, found = await self._read([stream.tenant_id], since[2])
-            stream.add(found.get(stream.tenant_id, ()), cursor)
+            tenant_id = stream.reader.tenant_id
+            cursor, found = await self._read([tenant_id], since[2])
+            stream.add(found.get(tenant_id, {}), cursor)
             change = stream.take()
         # Looks go on from where the first of the streams stands.
         self._snapshot = self._snapshot or _snapshot(cursor)
@@ -193,20 +230,26 @@ class ChangeFeed:
             for stream in self._streams.get(tenant_id, ()):
                 stream.add(conversations, cursor)
 
-    async def _read(self, tenants: list[UUID], since: str) -> tuple[str, dict[UUID, set[UUID]]]:
+    async def _read(
+        self, tenants: list[UUID], since: str
+    ) -> tuple[str, dict[UUID, dict[UUID, UUID | None]]]:
         rows: list[Any] = await self._connection.fetch(_LOOK, tenants, since)
-        found: dict[UUID, set[UUID]] = {}
-        for row in rows:
-            if row["tenant_id"] is not None:
-                # asyncpg's own UUIDs compare as ours, but its hash is not to be relied on.
-                tenant_id = UUID(bytes=row["tenant_id"].bytes)
-                found.setdefault(tenant_id, set()).add(UUID(bytes=row["conversation_id"].bytes))
+        found: dict[UUID, dict[UUID, UUID | None]] = {}
+        for _, *ids in rows:
+            tenant_id, conversation_id, assignee_id = map(_ours, ids)
+            if tenant_id is not None and conversation_id is not None:
+                found.setdefault(tenant_id, {})[conversation_id] = assignee_id
         return shortened(rows[0]["cursor"]), found
 
 
 async def trim(connection: AsyncConnection) -> int:
     """Forget changes that are older than a day."""
     return (await connection.execute(_TRIM)).rowcount
+
+
+def _ours(driver_id: Any) -> UUID | None:
+    """Return asyncpg's UUID as ours: it compares alike, but its hash is not to be relied on."""
+    return None if driver_id is None else UUID(bytes=driver_id.bytes)
 
 
 def _snapshot(cursor: str) -> str:

@@ -1,6 +1,6 @@
 """Credits as integers: 1 credit = 1 000 000 micro-credits (column suffix ``_ucr``)."""
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 
 from app.core.errors import RefusedError
 
@@ -27,16 +27,18 @@ def parse_credits(text: str) -> int:
     try:
         value = Decimal(text.strip())
     except InvalidOperation:
-        raise RefusedError(f"{text!r} is not a number of credits, e.g. 100 or 2.5.") from None
+        raise RefusedError(
+            "“%(text)s” is not a number of credits, e.g. 100 or 2.5.", text=text
+        ) from None
     if not value.is_finite() or abs(value) > _MAX_CREDITS:
-        raise RefusedError(f"{text!r} is out of range: at most {_MAX_CREDITS} credits.")
+        raise RefusedError(
+            "“%(text)s” is out of range: at most %(max_credits)s credits.",
+            text=text,
+            max_credits=_MAX_CREDITS,
+        )
     scaled = value * UCR_PER_CREDIT
     if scaled != scaled.to_integral_value():
-        raise RefusedError(f"{text!r} has more than 6 decimals; a micro-credit is the smallest.")
+        raise RefusedError(
+            "“%(text)s” has more than 6 decimals; a micro-credit is the smallest.", text=text
+        )
     return int(scaled)
-
-
-def ceil_div_price(units: int, price_ucr: int, per_units: int) -> int:
-    """Price ``units`` at ``price_ucr`` per ``per_units``, rounded up once, in micro-credits."""
-    exact = Decimal(units) * price_ucr / per_units
-    return int(exact.to_integral_value(rounding=ROUND_CEILING))

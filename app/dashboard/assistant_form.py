@@ -11,7 +11,7 @@ import msgspec
 from app.assistant.profiles import FACTS_MAX, LANGUAGES, TONES, Fact, Profile
 from app.assistant.tools import definitions
 from app.assistant.tools.definitions import ToolDefinition
-from app.core.errors import RefusedError
+from app.core.errors import RefusedError, Word
 
 EMPTY_ROWS = 3
 """Empty facts that the form ends with; a script adds more."""
@@ -53,8 +53,10 @@ def tool_of(form: Mapping[str, str], tool_id: UUID) -> ToolDefinition:
         method=form.get("method", ""),
         url=form.get("url", ""),
         headers=_headers(form),
-        timeout_s=_number(form.get("timeout_s", "8"), "timeout"),
-        response_bytes_max=int(_number(form.get("response_bytes_max", "8192"), "size limit")),
+        timeout_s=_number(form.get("timeout_s", "8"), Word("the timeout")),
+        response_bytes_max=int(
+            _number(form.get("response_bytes_max", "8192"), Word("the size limit"))
+        ),
         needs_verified=bool(form.get("needs_verified")),
     )
 
@@ -107,11 +109,11 @@ def _lines(raw: str) -> list[str]:
     return [line.strip() for line in _LINES.split(raw) if line.strip()]
 
 
-def _number(raw: str, what: str) -> float:
+def _number(raw: str, what: Word) -> float:
     try:
         found = float(raw)
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise RefusedError(f"The {what} is a number.")
+        raise RefusedError("This is not a number: %(what)s.", what=what)
     return found

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.dashboard.visit import Visit
+from billing.caps import stop_reason
 
 
 def credit_words(visit: Visit) -> dict[str, Any]:
     """Return what templates call to name codes of credits in the visitor's language."""
     return {
+        "stop_reason": lambda stored: stop_reason(stored, visit._),
         "movement_name": lambda kind: movement_name(visit, kind),
         "ledger_kinds": lambda kinds: ledger_kinds(visit, kinds),
         "source_name": lambda source: source_name(visit, source),
@@ -17,7 +19,6 @@ def credit_words(visit: Visit) -> dict[str, Any]:
         "trouble_name": lambda word: trouble_name(visit, word),
         "request_kind": lambda kind: request_kind(visit, kind),
         "request_state": lambda state: request_state(visit, state),
-        "session_name": lambda status: session_name(visit, status),
         "platform_group": lambda group: platform_group(visit, group),
         "token_name": lambda model: token_name(visit, model),
     }
@@ -114,19 +115,6 @@ def request_state(visit: Visit, state: str) -> str:
         "rejected": _("Refused"),
         "applied": _("Done"),
     }[state]
-
-
-def session_name(visit: Visit, status: str) -> str:
-    """Return the state of a number's connection; a new word of WAHA's is shown as it is."""
-    _ = visit._
-    return {
-        "WORKING": _("Connected"),
-        "SCAN_QR_CODE": _("Waits for a scan"),
-        "STARTING": _("Starting"),
-        "FAILED": _("Failed"),
-        "STOPPED": _("Stopped"),
-        "unknown": _("Not known yet"),
-    }.get(status, status.replace("_", " ").capitalize())
 
 
 def token_name(visit: Visit, model: str) -> str:

@@ -8,21 +8,24 @@ from typing import Any
 
 from litestar import Request, Response
 
+from app.core import locales
 from app.core.config import Settings
 from app.core.text import storable
-from app.dashboard import flashes, locales
+from app.dashboard import flashes
 from app.dashboard.services import Services
 from app.dashboard.visit import THEME_COOKIE, THEMES, ZONE_COOKIE, Visit, is_partial
 from app.http.client import client_address
 from app.http.csrf import page_token
 from app.http.sessions import Cookies, person, require_person
 from tenants.devices import Device, summarise
+from tenants.familiar import KNOWN, cookie_name, mark_of
 from tenants.login_sessions import OpenSession, SignedIn
 
 AnyRequest = Request[Any, Any, Any]
 _WORD_CHARS_MAX = 4_000
 _PATH_CHARS_MAX = 400
 _ZONE_CHARS_MAX = 64
+_KNOWN_S = 365 * 24 * 3600
 
 
 class Desk:
@@ -66,6 +69,7 @@ class Desk:
             address=client_address(request.scope, self.settings.trusted_proxies),
             agent=summarise(request.headers.get("user-agent", "")),
             request_id=request.scope.get("parley_request_id"),  # type: ignore[arg-type]
+            marks=frozenset(v for k, v in request.cookies.items() if KNOWN in k),
         )
 
     def someone(self, request: AnyRequest) -> SignedIn:
@@ -75,8 +79,18 @@ class Desk:
         return found
 
     def start_session(self, answer: Response[Any], session: OpenSession) -> Response[Any]:
-        """Have the answer carry the token of a session that was opened or rotated."""
+        """Have the answer carry a session's new token; a whole session's browser is remembered."""
         answer.headers["Set-Cookie"] = self.cookies.set_session(session.token)
+        if not session.awaiting_factor:
+            mark = mark_of(self.settings.secret_keys[0], session.user_id)
+            answer.set_cookie(
+                key=cookie_name(mark, secure=self.cookies.secure),
+                value=mark,
+                max_age=_KNOWN_S,
+                httponly=True,
+                samesite="lax",
+                secure=self.cookies.secure,
+            )
         return answer
 
     def end_session(self, answer: Response[Any]) -> Response[Any]:

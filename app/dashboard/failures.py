@@ -11,7 +11,7 @@ from app.dashboard.desk import AnyRequest, Desk, go, own_path
 from app.dashboard.render import page
 from app.dashboard.visit import Visit
 from app.http.problems import on_http_error, on_parley_error, on_unexpected
-from tenants.login_sessions import SignedIn, StepUpNeededError
+from tenants.login_sessions import FactorNeededError, SignedIn, StepUpNeededError
 
 _CARRIED = ("retry-after", "x-request-id", "allow")
 _FORBIDDEN, _MISSING, _MANY, _AWAY, _SERVER = 403, 404, 429, 503, 500
@@ -32,6 +32,8 @@ class Failures:
         }
 
     def _ours(self, request: AnyRequest, error: ParleyError) -> Response[Any]:
+        if isinstance(error, FactorNeededError) and wants_html(request):
+            return to_page(request, "/account")
         if isinstance(error, NotSignedInError) and wants_html(request):
             return self._to_proof(request, error)
         return self._show(request, on_parley_error, error)
@@ -46,9 +48,7 @@ class Failures:
             target = f"/login/code?next={back}"
         else:
             target = f"/login?next={back}"
-        if request.headers.get("hx-request") == "true":
-            return Response(None, status_code=200, headers={"HX-Redirect": target})
-        return go(target)
+        return to_page(request, target)
 
     def _show(self, request: AnyRequest, as_problem: Any, error: Any) -> Response[Any]:
         problem: Response[bytes] = as_problem(request, error)
@@ -58,7 +58,7 @@ class Failures:
         status = problem.status_code or _SERVER
         title, text = _words(visit, status)
         if isinstance(error, ParleyError) and status < _SERVER and status != _MISSING:
-            text = visit._(str(error))
+            text = error.told(visit._)
         carried = {k: v for k, v in problem.headers.items() if k.lower() in _CARRIED}
         return page(
             visit,
@@ -71,6 +71,13 @@ class Failures:
             again=status in {_MANY, _AWAY, _SERVER},
             request_id=problem.headers.get("X-Request-Id", "") if status >= _SERVER else "",
         )
+
+
+def to_page(request: AnyRequest, target: str) -> Response[Any]:
+    """Send a browser to a page, out of a part of one, too."""
+    if request.headers.get("hx-request") == "true":
+        return Response(None, status_code=200, headers={"HX-Redirect": target})
+    return go(target)
 
 
 def wants_html(request: AnyRequest) -> bool:

@@ -1,13 +1,19 @@
 """Words of the inbox: views, who has a conversation, why a message was not answered, ticks."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from app.dashboard.visit import Visit
 from app.messaging.desk.listing import View
 from app.messaging.desk.thread import Head, Line
 
 _SILENT = {"answered", "merged"}
+_LINK = re.compile(r"https?://[^\s<>\"]+")
+# What ends a sentence is no part of the address in it.
+_AFTER_LINK = ".,;:!?)]}'»”’…"
 _ICONS = {
     "queued": "clock",
     "sending": "clock",
@@ -34,10 +40,27 @@ def inbox_words(visit: Visit) -> dict[str, Any]:
         "owner_told": lambda head, names: owner_told(visit, head, names),
         "day_name": lambda moment: day_name(visit, moment),
         "clock": visit.formats.clock,
+        "linked": linked,
         "row_time": lambda moment: row_time(visit, moment),
         "same_day": lambda one, other: _day(visit, one) == _day(visit, other),
         "duration": visit.formats.duration,
     }
+
+
+def linked(text: str) -> Markup:
+    """Return a message's text with its web addresses as links; everything in it is escaped."""
+    parts, end = [], 0
+    for found in _LINK.finditer(text):
+        address = found.group().rstrip(_AFTER_LINK)
+        parts += [escape(text[end : found.start()]), _anchor(address)]
+        end = found.start() + len(address)
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def _anchor(address: str) -> Markup:
+    """Return a link that tells nobody where it was followed from."""
+    opened = Markup('<a class="link" href="{}" target="_blank" rel="noopener noreferrer nofollow">')
+    return opened.format(address) + escape(address) + Markup("</a>")
 
 
 def view_name(visit: Visit, view: View) -> str:
@@ -123,7 +146,7 @@ def disposition(visit: Visit, code: str | None) -> str:
         "out_of_hours": _("The assistant does not answer at this hour."),
         "no_credit": _("There were no credits left, so people were asked to answer."),
         "rate_limited": _("This customer wrote faster than the assistant may answer."),
-        "daily_cap": _("Your limit for today was reached, so people were asked to answer."),
+        "daily_cap": _("Your spending limit was reached, so people were asked to answer."),
         "opted_out": _("The customer asked not to be answered by the assistant."),
         "blocked": _("The contact is blocked."),
         "suspended": _("The account is suspended."),

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.dashboard.inbox_words import reason_name
 from app.dashboard.visit import Visit
-from app.messaging.numbers.reading import Number, NumberState
+from app.messaging.numbers.reading import Number, NumberState, state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ def number_words(visit: Visit) -> dict[str, Any]:
     """Return what templates call to tell how a number fares."""
     return {
         "number_state": lambda number: state_words(visit, number),
+        "session_name": lambda status: session_name(visit, status),
         "handover_reason": lambda reason: reason_name(visit, reason),
         "silence_reason": lambda reason: silence_reason(visit, reason),
     }
@@ -37,6 +38,12 @@ def state_words(visit: Visit, number: Number) -> StateWords:
         )
         return StateWords(_("Unclear"), text, "warning")
     return _states(visit)[number.state]
+
+
+def session_name(visit: Visit, status: str) -> str:
+    """Return a session's state in a word; a new word of WAHA's is shown as it is."""
+    known = _states(visit).get(state_of(status))
+    return known.label if known else status.replace("_", " ").capitalize()
 
 
 def _states(visit: Visit) -> dict[NumberState, StateWords]:
@@ -77,7 +84,11 @@ def _states(visit: Visit) -> dict[NumberState, StateWords]:
         ),
         NumberState.FAILED: StateWords(
             _("Connection lost"),
-            _("WhatsApp closed the connection. We try again by ourselves; you can too."),
+            _(
+                "WhatsApp closed the connection. We try again by ourselves; you can too. If it goes"
+                " on, open WhatsApp on the phone: it says there whether the number was restricted,"
+                " and how to ask for a review."
+            ),
             "error",
         ),
         NumberState.STOPPED: StateWords(

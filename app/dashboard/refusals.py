@@ -14,7 +14,7 @@ from app.core.errors import (
 )
 from app.dashboard.render import page
 from app.dashboard.visit import Visit
-from tenants.login_sessions import StepUpNeededError
+from tenants.login_sessions import FactorNeededError, StepUpNeededError
 
 Refusals = (RefusedError, ConflictError, NotSignedInError, TooManyAttemptsError, ForbiddenError)
 """What a form may be refused with."""
@@ -46,12 +46,12 @@ def refused(
         fields: the fields that the form has.
         view: what else the template needs.
     """
-    if isinstance(error, StepUpNeededError):
+    if isinstance(error, StepUpNeededError | FactorNeededError):
         raise error
     headers = {}
     if isinstance(error, TooManyAttemptsError):
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
-    errors = {field_at_fault(error, fields): visit._(str(error))}
+    errors = {field_at_fault(error, fields): error.told(visit._)}
     return page(visit, template, status=error.status, headers=headers, errors=errors, **view)
 
 

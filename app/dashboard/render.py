@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 from markupsafe import Markup, escape
 
-from app.dashboard import locales, static_files
+from app.core import locales
+from app.dashboard import static_files
 from app.dashboard.flashes import flash_text
 from app.dashboard.navigation import navigation
 from app.dashboard.visit import THEMES, Visit

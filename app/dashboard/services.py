@@ -15,7 +15,8 @@ from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.limits.types import Limiter
 from app.core.live import ChangeFeed
-from app.core.media.store import MediaStore, open_store
+from app.core.media.opening import open_store
+from app.core.media.store import MediaStore
 from app.core.passwords import PasswordHasher
 from app.core.ports import Doorbell
 from app.dashboard.overview import Overviews
@@ -34,6 +35,8 @@ from tenants.businesses import Businesses, OnCreate
 from tenants.closing import Closing
 from tenants.conduct import ConductSettings
 from tenants.deny_list import DenyList
+from tenants.email_change import EmailChange
+from tenants.factor_rule import FactorRule
 from tenants.invitations import Invitations
 from tenants.memberships import Team
 from tenants.own_phones import OwnPhones
@@ -48,7 +51,9 @@ class Services:
 
     database: Database
     accounts: Accounts
+    email_change: EmailChange
     second_factor: SecondFactor
+    factor_rule: FactorRule
     passkeys: Passkeys
     businesses: Businesses
     conduct: ConductSettings
@@ -101,7 +106,9 @@ class Services:
         return cls(
             database=database,
             accounts=accounts,
+            email_change=EmailChange(accounts),
             second_factor=SecondFactor(accounts, settings.keyring()),
+            factor_rule=FactorRule(accounts),
             passkeys=Passkeys(accounts, settings.app_url),
             businesses=Businesses(database, on_create),
             conduct=ConductSettings(database, settings.timings),

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from litestar import Litestar
 
 from app.core.config import Settings
-from app.core.limits import policies
 from app.dashboard import static_files
 from app.dashboard.desk import Desk
 from app.dashboard.failures import Failures
@@ -18,6 +17,7 @@ from app.dashboard.pages import (
     assistant,
     assistant_tools,
     auth,
+    auto_top_up,
     billing,
     books,
     business,
@@ -53,6 +53,39 @@ from app.http.sessions import sessions
 from tenants import login_sessions
 
 FORM_BYTES_MAX = 64 * 1024
+_PAGES = (
+    public,
+    auth,
+    passkeys,
+    home,
+    businesses,
+    inbox,
+    inbox_acts,
+    numbers,
+    posters,
+    media,
+    account,
+    team,
+    business,
+    activity,
+    billing,
+    paying,
+    auto_top_up,
+    books,
+    api_keys,
+    business_data,
+    notices,
+    phone,
+    contact_imports,
+    contacts,
+    knowledge,
+    knowledge_answers,
+    *ADMIN,
+    hours,
+    assistant,
+    assistant_tools,
+    playground,
+)
 
 
 def build_site(
@@ -70,48 +103,11 @@ def build_site(
         async with database.system_statement() as connection:
             return await login_sessions.find(connection, token, address)
 
-    page_modules = (
-        public,
-        auth,
-        passkeys,
-        home,
-        businesses,
-        inbox,
-        inbox_acts,
-        numbers,
-        posters,
-        media,
-        account,
-        team,
-        business,
-        activity,
-        billing,
-        paying,
-        books,
-        api_keys,
-        business_data,
-        notices,
-        phone,
-        contact_imports,
-        contacts,
-        knowledge,
-        knowledge_answers,
-        *ADMIN,
-        hours,
-        assistant,
-        assistant_tools,
-        playground,
-    )
     return Litestar(
-        route_handlers=[handler for module in page_modules for handler in module.routes(desk)],
+        route_handlers=[handler for module in _PAGES for handler in module.routes(desk)],
         middleware=[
             request_context(settings.trusted_proxies),
-            edge(
-                tools=edge_tools,
-                policy=policies.edge(settings.limits),
-                secret_key=settings.secret_key,
-                trusted=settings.trusted_proxies,
-            ),
+            edge(settings, edge_tools),
             sessions(desk.cookies, find),
             csrf(cookies=desk.cookies, app_url=settings.app_url, keys=settings.secret_keys),
         ],

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from app.dashboard import locales
-from app.dashboard.formats import Formats
+from app.core import locales
+from app.core.formats import Formats
 from tenants.login_sessions import SignedIn
 
 THEMES = ("system", "light", "dark")
@@ -45,8 +45,7 @@ class Visit:
 
     def _(self, message: str, **values: Any) -> str:
         """Translate a message and put values into its ``%(name)s`` places."""
-        text = locales.translations(self.language).gettext(message) if message else ""
-        return text % values if values else text
+        return locales.translator(self.language)(message, **values)
 
     def is_here(self, path: str) -> bool:
         """Tell whether a link leads to this page, or to what lies around it."""

@@ -7,14 +7,18 @@ from app.dashboard.credit_words import credit_words
 from app.dashboard.number_words import number_words
 from app.dashboard.visit import Visit
 from tenants.access import Role
+from tenants.devices import device_name
 
 
 def words(visit: Visit) -> dict[str, Any]:
     """Return what templates call to name codes in the visitor's language."""
     return {
+        "device_name": lambda agent: device_name(agent, visit._),
         "role_name": lambda role: role_name(visit, role),
         "role_of": lambda word: role_name(visit, Role(word)),
         "role_options": lambda roles: [(r.value, role_name(visit, r)) for r in roles],
+        "field_name": lambda key: field_name(visit, key),
+        "consent_name": lambda kind: consent_name(visit, kind),
         "actor_name": lambda kind: actor_name(visit, kind),
         "action_name": lambda action: action_name(visit, action),
         "action_groups": lambda groups: [(g, group_name(visit, g)) for g in groups],
@@ -29,6 +33,56 @@ def role_name(visit: Visit, role: Role | None) -> str:
     _ = visit._
     names = {Role.OWNER: _("Owner"), Role.MANAGER: _("Manager"), Role.AGENT: _("Agent")}
     return names[role] if role is not None else _("Platform admin")
+
+
+def field_name(visit: Visit, key: str) -> str:
+    """Return what an entry of a trail calls a value; one without words by its own name."""
+    _ = visit._
+    return {
+        "name": _("name"),
+        "role": _("role"),
+        "country": _("country"),
+        "locale": _("language"),
+        "time_zone": _("time zone"),
+        "retention_days": _("days that messages are kept"),
+        "plan_code": _("plan"),
+        "package_code": _("package"),
+        "when": _("when"),
+        "amount_ucr": _("credits"),
+        "credits_ucr": _("credits"),
+        "monthly_credits_ucr": _("credits a month"),
+        "threshold_ucr": _("threshold"),
+        "monthly_max_minor": _("limit of a month, minor units"),
+        "price_minor": _("price, minor units"),
+        "currency": _("currency"),
+        "valid_days": _("valid for days"),
+        "offered": _("offered"),
+        "daily_cap_ucr": _("credits a day"),
+        "monthly_cap_ucr": _("credits a month"),
+        "contact_replies_per_day": _("replies to one contact a day"),
+        "auto_stop_ucr_per_hour": _("brake, credits an hour"),
+        "card": _("card"),
+        "reason": _("reason"),
+        "status": _("state"),
+        "kind": _("kind"),
+        "source": _("because"),
+        "changed": _("changed"),
+        "requested_by": _("asked by"),
+        "decided_by": _("decided by"),
+        "email": _("e-mail"),
+        "scopes": _("rights"),
+        "expires_at": _("ends"),
+    }.get(key, key.replace("_ucr", "").replace("_", " "))
+
+
+def consent_name(visit: Visit, kind: str) -> str:
+    """Return what somebody agreed to."""
+    _ = visit._
+    return {
+        "terms": _("Terms of use"),
+        "ai_disclosure": _("The assistant says that it is an AI"),
+        "whatsapp_number": _("Connecting a WhatsApp number"),
+    }.get(kind, kind)
 
 
 def actor_name(visit: Visit, kind: str) -> str:
@@ -110,11 +164,19 @@ def action_name(visit: Visit, action: str) -> str:
         "impersonation.stop": _("Stopped acting for the business"),
         "inbox.replay": _("Had an event read again"),
         "turn.retry": _("Had a reply tried again"),
+        "turn.hand_over": _("Gave a reply that failed to people"),
+        "auto_top_up.switch_on": _("Switched automatic top-up on"),
+        "auto_top_up.switch_off": _("Switched automatic top-up off"),
+        "auto_top_up.card": _("Saved a card for automatic top-up"),
+        "auto_top_up.buy": _("Bought credits automatically"),
+        "auto_top_up.pause": _("Paused automatic top-up"),
         "send.look_again": _("Had a send looked up again"),
         "mail.retry": _("Had a mail tried again"),
         "payment.retry": _("Had a payment event processed again"),
         "admin.create": _("Made a platform admin"),
         "account.disable": _("Locked an account out"),
+        "account.reset_factor": _("Reset a second factor"),
+        "business.second_factor": _("Changed whether everybody needs a second factor"),
         "account.enable": _("Let an account in again"),
         "prices.schedule": _("Scheduled new prices"),
         "prices.withdraw": _("Withdrew scheduled prices"),

@@ -27,7 +27,6 @@ from tenants.service import Actor, NewChannel, NewTenant, create_channel, create
 
 CREDITS = 1_000_000
 PHONES_PER_AREA = 100
-CUSTOMERS_MAX = len(AREA_CODES) * PHONES_PER_AREA
 BUSINESSES_MAX = 50
 # The paired numbers stand in a block of their own, so that no customer is the business itself.
 _FIRST_NUMBER = 353_719_100_200

@@ -20,7 +20,6 @@ from benchmarks.chaos.verdict import Verdict, Written, judge
 
 SETTLE_S = 180.0
 POLL_S = 0.25
-KILL_AGAIN_S = 0.3
 # People give back what failures handed to them, so that later messages are answered.
 _GIVE_BACK = (
     "update conversations set state = 'pending', handover_reason = null,"

@@ -1,14 +1,21 @@
 """A business as large as the dashboard must stand: 100 000 conversations, 1 000 000 messages."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import text
 
 from app.core.config import Settings
 from app.core.db.engine import Database
+from app.core.ids import secret_token
+from app.messaging.numbers import daily
 from benchmarks.businesses import open_businesses
 from benchmarks.servers import Servers
+from benchmarks.web import history
+from benchmarks.webhooks import Number
+from billing import charge_days
 from tenants import login_sessions, users
 from tenants.devices import Device
 
@@ -17,54 +24,57 @@ _NEVER = "no password leads here"
 _QUICK = "set session_replication_role = replica"
 # A text index is built at once several times quicker than it grows.
 _WORDS = "select pg_get_indexdef('ix_messages_words'::regclass)"
-_CONTACTS = """
-insert into contacts (tenant_id, id, push_name, created_at)
-select $1, gen_random_uuid(),
-       (array['Ana','Luis','Marta','João','Kim','Noa'])[1 + n % 6] || ' ' ||
-       (array['Reis','Lima','Berg','Silva','Costa'])[1 + n % 5] || ' ' || n,
-       now() - interval '1 day'
-from generate_series(1, $2::int) n
-"""
-_ADDRESSES = """
-insert into contact_addresses (tenant_id, id, contact_id, kind, address)
-select $1, gen_random_uuid(), id, 'phone',
-       (34600000000 + row_number() over ())::text || '@c.us'
-from contacts where tenant_id = $1
-"""
-_CONVERSATIONS = """
-insert into conversations (tenant_id, id, channel_id, contact_id, state, address, handover_reason,
-                           last_message_at)
-select a.tenant_id, gen_random_uuid(), $2, a.contact_id,
-       case when n % 20 = 0 then 'open' when n % 10 < 3 then 'pending' else 'resolved' end,
-       a.address, case when n % 20 = 0 then 'customer_request' end,
-       now() - n * interval '20 seconds'
-from (select *, row_number() over (order by id) as n from contact_addresses where tenant_id = $1) a
-"""
-_MESSAGES = """
-insert into messages (tenant_id, id, conversation_id, channel_id, direction, author, wa_id, kind,
-                      body, sent_at, received_at, disposition)
-select c.tenant_id, gen_random_uuid(), c.id, c.channel_id,
-       case when k % 2 = 1 then 'in' else 'out' end,
-       case when k % 2 = 1 then 'customer' else 'assistant' end,
-       md5(c.id::text || k), 'text',
-       'word' || (hashint4(k + hashtext(c.id::text)) & 4095) || ' order '
-           || (hashtext(c.id::text) & 65535) || ' open tomorrow',
-       c.last_message_at - ($2 - k) * interval '30 seconds',
-       c.last_message_at - ($2 - k) * interval '30 seconds',
-       case when k % 2 = 1 then 'answered' end
-from conversations c cross join generate_series(1, $2::int) k
-where c.tenant_id = $1
+_LOT = "select id from credit_lots where tenant_id = $1 limit 1"
+_OTHERS = 1_000
+_DAYS_MAX = 100
+_BORN = "update tenants set created_at = now() - interval '60 days' where id = $1"
+_MEMBER = text(
+    "insert into memberships (tenant_id, user_id, role) values (:tenant_id, :user_id, :role)"
+)
+_ADMIN = text("update users set admin = true where id = :user_id")
+# Some pages ask for a fresh proof: this one stays fresh for as long as the benchmark runs.
+_PROVED = text("update login_sessions set confirmed_at = now() + interval '1 day' where id = :id")
+_IDS = """
+select c.id as conversation_id, c.contact_id, m.id as message_id, t.id as turn_id,
+       (select id from question_answers where tenant_id = $1 limit 1) as answer_id,
+       (select id from unanswered_questions where tenant_id = $1 limit 1) as question_id,
+       (select id from labels where tenant_id = $1 limit 1) as label_id,
+       (select id from knowledge_sources where tenant_id = $1 limit 1) as source_id,
+       (select id from tenant_tools where tenant_id = $1 limit 1) as tool_id,
+       (select id from channel_campaigns where tenant_id = $1 limit 1) as campaign_id,
+       (select id from contact_imports where tenant_id = $1 limit 1) as import_id,
+       (select id from business_exports where tenant_id = $1 limit 1) as export_id
+from conversations c
+join messages m on m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.direction = 'in'
+join turns t on t.tenant_id = m.tenant_id and t.id = m.turn_id
+where c.tenant_id = $1 and c.state = 'open' order by c.last_message_at desc, m.sent_at limit 1
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Business:
-    """The large business, somebody who owns it, and what parameters of pages name in it."""
+class _Size:
+    conversations: int
+    messages_each: int
 
-    tenant_id: UUID
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is signed in."""
+
     user_id: UUID
     token: str
-    ids: dict[str, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Business:
+    """The large business, who looks at it, and what parameters of pages name in it."""
+
+    tenant_id: UUID
+    owner: Person
+    agent: Person
+    admin: Person
+    number: Number
+    ids: dict[str, Any]
 
 
 async def open_large(machine: Servers, *, conversations: int, messages_each: int) -> Business:
@@ -72,51 +82,64 @@ async def open_large(machine: Servers, *, conversations: int, messages_each: int
     settings = machine.settings
     (number,) = await open_businesses(settings, 1)
     tenant_id, channel_id = UUID(number.tenant_id), UUID(number.channel_id)
+    owner = await _person(settings, tenant_id, "owner")
+    agent = await _person(settings, tenant_id, "agent")
+    admin = await _person(settings, None, "admin")
     connection = await asyncpg.connect(machine.superuser_database_url)
     try:
-        await connection.execute(_QUICK)
-        await connection.execute(_CONTACTS, tenant_id, conversations)
-        await connection.execute(_ADDRESSES, tenant_id)
-        await connection.execute(_CONVERSATIONS, tenant_id, channel_id)
-        words = await connection.fetchval(_WORDS)
-        await connection.execute("drop index ix_messages_words")
-        await connection.execute(_MESSAGES, tenant_id, messages_each)
-        await connection.execute(words)
-        await connection.execute("vacuum analyze contacts, contact_addresses")
-        await connection.execute("vacuum analyze conversations, messages")
-        conversation = await connection.fetchrow(
-            "select id, contact_id from conversations where tenant_id = $1 and state = 'open'"
-            " order by last_message_at desc limit 1",
-            tenant_id,
-        )
+        size = _Size(conversations, messages_each)
+        await _fill(connection, tenant_id, channel_id, agent.user_id, size)
+        ids = await _ids(connection, tenant_id)
     finally:
         await connection.close()
-    user_id, token = await _owner(settings, tenant_id)
-    ids = {
-        "conversation_id": conversation["id"],
-        "contact_id": conversation["contact_id"],
-        "channel_id": channel_id,
-    }
-    return Business(tenant_id, user_id, token, ids)
+    await _add_up(settings)
+    known = {**ids, "tenant_id": tenant_id, "channel_id": channel_id}
+    return Business(tenant_id, owner, agent, admin, number, known)
 
 
-async def _owner(settings: Settings, tenant_id: UUID) -> tuple[UUID, str]:
+async def _fill(
+    connection: Any,
+    tenant_id: UUID,
+    channel_id: UUID,
+    agent_id: UUID,
+    size: _Size,
+) -> None:
+    lot_id = await connection.fetchval(_LOT, tenant_id)
+    await connection.execute(_QUICK)
+    words = await connection.fetchval(_WORDS)
+    await connection.execute("drop index ix_messages_words")
+    await connection.execute(history.CONTACTS, tenant_id, size.conversations)
+    await connection.execute(history.ADDRESSES, tenant_id)
+    await connection.execute(history.CONVERSATIONS, tenant_id, channel_id, agent_id)
+    await connection.execute(history.REPLIES, tenant_id, size.messages_each)
+    for statement in (*history.OF_HISTORY, *history.OF_BUSINESS):
+        await connection.execute(statement, tenant_id)
+    for statement in (history.HOLD_PARTS, history.JOURNAL):
+        await connection.execute(statement, tenant_id, lot_id)
+    await connection.execute(_BORN, tenant_id)
+    await connection.execute(history.BUSINESSES, tenant_id, _OTHERS)
+    await connection.execute(words)
+    await connection.execute("vacuum analyze")
+
+
+async def _ids(connection: Any, tenant_id: UUID) -> dict[str, Any]:
+    """What the parameters of pages name, by their names."""
+    row = await connection.fetchrow(_IDS, tenant_id)
+    return dict(row)
+
+
+async def _person(settings: Settings, tenant_id: UUID | None, role: str) -> Person:
+    """Somebody of the business, or of the platform, signed in with every factor."""
     database = Database.from_settings(settings, pool_size=2)
-    connection = await asyncpg.connect(settings.database_system_url)
+    email = f"{role}-{secret_token()[:12].lower()}@example.org"
     try:
         async with database.system() as transaction:
-            user_id = await users.insert(
-                transaction, email=f"{tenant_id}@example.org", name="Owner", password_hash=_NEVER
-            )
+            user_id = await users.insert(transaction, email=email, name=role, password_hash=_NEVER)
             if user_id is None:
-                raise RuntimeError("the business has an owner already")
+                raise RuntimeError("this person is there already")
             await users.verify_email(transaction, user_id)
-        await connection.execute(
-            "insert into memberships (tenant_id, user_id, role) values ($1, $2, 'owner')",
-            tenant_id,
-            user_id,
-        )
-        async with database.system() as transaction:
+            values = {"tenant_id": tenant_id, "user_id": user_id, "role": role}
+            await transaction.execute(_MEMBER if tenant_id else _ADMIN, values)
             opened = await login_sessions.open_session(
                 transaction,
                 user_id,
@@ -124,7 +147,20 @@ async def _owner(settings: Settings, tenant_id: UUID) -> tuple[UUID, str]:
                 factor="totp",
                 second_factor=True,
             )
+            await transaction.execute(_PROVED, {"id": opened.id})
     finally:
-        await connection.close()
         await database.close()
-    return user_id, opened.token
+    return Person(user_id, opened.token)
+
+
+async def _add_up(settings: Settings) -> None:
+    """What the scheduler does as days pass: charges and figures by the day."""
+    database = Database.from_settings(settings, pool_size=2)
+    try:
+        for _ in range(_DAYS_MAX):
+            async with database.system() as transaction:
+                await charge_days.add_up(transaction)
+        async with database.system() as transaction:
+            await daily.count_days(transaction)
+    finally:
+        await database.close()

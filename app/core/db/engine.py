@@ -134,6 +134,8 @@ def _engine(url: str, *, pool_size: int, name: str) -> AsyncEngine:
                 "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS),
                 # The engine's own statements are short; JIT costs more than it saves.
                 "jit": "off",
+                # Nor do they gain from helpers: starting one takes longer than most of them.
+                "max_parallel_workers_per_gather": "0",
                 # Day borders (partitions, periods) are UTC's, whatever the cluster's zone is.
                 "timezone": "UTC",
             },

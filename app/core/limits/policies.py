@@ -100,8 +100,6 @@ ALL = (
     EDGE,
 )
 
-_ACCOUNT_SHARE_PERCENT = 80
-
 
 def hook(limits: Limits) -> Policy:
     """Return ``HOOK`` with the operator's figures (``PARLEY_HOOK_PER_MIN``, ``…_BURST``)."""
@@ -121,9 +119,3 @@ def edge(limits: Limits) -> Policy:
 def for_plan(policy: Policy, *, limit: int, burst: int | None = None) -> Policy:
     """Return the policy with a plan's figures, the same name and period."""
     return replace(policy, limit=limit, burst=burst if burst is not None else policy.burst)
-
-
-def model_account(requests_per_min: int) -> Policy:
-    """Return the limit of all tenants together on the model account: 80 % of what it allows."""
-    limit = max(1, requests_per_min * _ACCOUNT_SHARE_PERCENT // 100)
-    return Policy("openai", limit=limit, per_s=60, burst=max(1, limit // 4))

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from app.core.config import Settings
 from app.core.errors import ExpectedError
-from app.core.observability import context
 from app.core.observability.sentry_events import FINAL_TAG, before_breadcrumb, before_send, drop
 
 # A process must end within a second of SIGTERM, also when Sentry does not answer.
@@ -126,15 +125,6 @@ def capture(
         if final:
             scope.set_tag(FINAL_TAG, "true")
         sentry_sdk.capture_exception(error)
-
-
-def set_scope(*, tenant_id: UUID | str | None = None, request_id: str | None = None) -> None:
-    """Tag what this asyncio task or thread reports and logs from here on.
-
-    Kept in a context variable, not in Sentry's scope: turns that run side by side in one
-    process share that scope, and one tenant's error would carry another tenant's tag.
-    """
-    context.assign(tenant_id=tenant_id, request_id=request_id)
 
 
 def flush(timeout_s: float = _FLUSH_TIMEOUT_S) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from app.dashboard import locales
+from app.core import locales
 from app.dashboard.desk import AnyRequest, Desk, form_of, go
 from app.dashboard.refusals import Refusals, refused
 from app.dashboard.render import page
@@ -28,6 +28,7 @@ async def _view(desk: Desk, request: AnyRequest) -> dict[str, Any]:
         devices = await login_sessions.devices(connection, someone.user_id)
     return {
         "devices": devices,
+        "undeliverable": await services.accounts.undeliverable([user.email]),
         "has_totp": user.has_totp,
         "passkeys": await services.passkeys.all_of(someone.user_id),
         "codes_left": await services.second_factor.codes_left(someone.user_id),
@@ -57,7 +58,13 @@ def _overview(desk: Desk) -> list[Any]:
             return refused(visit, "account/overview.html", error, fields=("name",), **view)
         return desk.leave_word(go(HERE), "name-changed")
 
-    return [show, change_profile]
+    @post("/account/email/again")
+    async def write_again(request: AnyRequest) -> Response[Any]:
+        accounts = (await desk.services()).accounts
+        await accounts.write_again(desk.someone(request), desk.device(request))
+        return desk.leave_word(go(HERE), "mail-again")
+
+    return [show, change_profile, write_again]
 
 
 def _secrets(desk: Desk) -> list[Any]:
@@ -91,8 +98,8 @@ def _secrets(desk: Desk) -> list[Any]:
         someone, form = desk.someone(request), await form_of(request)
         email = form.get("email", "")
         try:
-            accounts = (await desk.services()).accounts
-            await accounts.ask_new_email(someone, email, desk.device(request))
+            email_change = (await desk.services()).email_change
+            await email_change.ask(someone, email, desk.device(request))
         except Refusals as error:
             visit = desk.visit(request)
             return refused(visit, "account/email.html", error, fields=("email",), email=email)

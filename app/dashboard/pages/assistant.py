@@ -7,7 +7,7 @@ from litestar.params import FromPath
 
 from app.assistant.profiles import LANGUAGES, TONES, Fact, Profile
 from app.assistant.versions import Version, changes
-from app.dashboard import locales
+from app.core import locales
 from app.dashboard.assistant_form import EMPTY_ROWS, profile_of
 from app.dashboard.desk import AnyRequest, Desk, form_of, go
 from app.dashboard.refusals import Refusals, refused

@@ -216,7 +216,7 @@ def _forgotten(desk: Desk) -> list[Any]:
         visit, form = desk.visit(request), await form_of(request)
         token = form.get("token", "")
         try:
-            await (await desk.services()).accounts.change_email(token, desk.device(request))
+            await (await desk.services()).email_change.take(token, desk.device(request))
         except Refusals as error:
             return refused(visit, "auth/change_email.html", error, fields=(), token=token)
         return desk.leave_word(go("/home"), "email-changed")

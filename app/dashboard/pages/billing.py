@@ -133,8 +133,10 @@ def caps_of(form: dict[str, str]) -> Caps:
     if not (replies.isascii() and replies.isdigit() and len(replies) < 8):  # noqa: PLR2004
         raise RefusedError("Replies to one contact a day are a whole number, such as 40.")
     daily, hourly = form.get("daily_cap", ""), form.get("auto_stop", "")
+    monthly = form.get("monthly_cap", "")
     return Caps(
         daily_cap_ucr=parse_credits(daily) if daily else None,
+        monthly_cap_ucr=parse_credits(monthly) if monthly else None,
         contact_replies_per_day=int(replies),
         auto_stop_ucr_per_hour=parse_credits(hourly) if hourly else None,
     )

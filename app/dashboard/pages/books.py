@@ -17,7 +17,7 @@ from app.dashboard.services import Services
 from app.dashboard.visit import Visit
 from app.messaging.charges import PROOF
 from billing import account, entries, proofs, statements
-from billing.payments import receipts
+from billing.payments import profiles, receipts
 from billing.statement_formats import as_csv, as_json
 from billing.verify import verify_tenant
 from tenants.access import Permission
@@ -85,10 +85,25 @@ def _statements(desk: Desk) -> list[Any]:
             }
         return page(desk.visit(request), "billing/statements.html", **view)
 
+    async def printed(request: AnyRequest, tenant_id: UUID, month: str) -> Response[Any]:
+        """A month on paper."""
+        async with (await desk.services()).database.tenant(tenant_id) as connection:
+            about = await statements.terms(connection, tenant_id, month)
+            found = await statements.rows(connection, about)
+            view: dict[str, Any] = {
+                "about": about,
+                "rows": found[: statements.ROWS_MAX],
+                "cut": len(found) > statements.ROWS_MAX,
+                "profile": await profiles.profile_of(connection, tenant_id),
+            }
+        return page(desk.visit(request), "billing/statement.html", **view)
+
     @get("/billing/statements/{month:str}")
-    async def download(request: AnyRequest, month: FromPath[str]) -> Stream:
+    async def download(request: AnyRequest, month: FromPath[str]) -> Response[Any] | Stream:
         tenant_id = desk.someone(request).business(Permission.READ_CREDITS)
         month, _, form = month.partition(".")
+        if not form:
+            return await printed(request, tenant_id, month)
         if form not in _FORMATS:
             raise NotFoundError("Statements come as CSV and as JSON.")
         services = await desk.services()

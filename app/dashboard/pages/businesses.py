@@ -6,8 +6,8 @@ from zoneinfo import available_timezones
 
 from litestar import Response, get, post
 
+from app.core import locales
 from app.core.errors import NotFoundError
-from app.dashboard import locales
 from app.dashboard.desk import AnyRequest, Desk, form_of, go
 from app.dashboard.pages.public import TERMS_VERSION
 from app.dashboard.refusals import Refusals, refused

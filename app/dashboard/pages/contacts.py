@@ -37,10 +37,11 @@ def routes(desk: Desk) -> list[Any]:
 
 
 def rights(person: SignedIn) -> dict[str, bool]:
-    """Return what the buttons of these pages ask: who may import, export and erase."""
+    """Return what the buttons of these pages ask: who may import, merge, export and erase."""
     role = person.role
     return {
         "may_import": role is not None and may(role, Permission.IMPORT_CONTACTS),
+        "may_merge": role is not None and may(role, Permission.MERGE_CONTACTS),
         "may_export": role is not None and may(role, Permission.EXPORT_CONTACTS),
         "may_erase": role is not None and may(role, Permission.ERASE_CONTACTS),
     }
@@ -172,13 +173,13 @@ def _merging(desk: Desk) -> list[Any]:
 
     @get("/contacts/{contact_id:uuid}/merge")
     async def look(request: AnyRequest, contact_id: FromPath[UUID]) -> Response[Any]:
-        desk.someone(request).business(Permission.EDIT_CONTACTS)
+        desk.someone(request).business(Permission.MERGE_CONTACTS)
         return await answer(request, contact_id, str(request.query_params.get("words", "")))
 
     @post("/contacts/{contact_id:uuid}/merge")
     async def merge(request: AnyRequest, contact_id: FromPath[UUID]) -> Response[Any]:
         someone, form = desk.someone(request), await form_of(request)
-        tenant_id = someone.business(Permission.EDIT_CONTACTS)
+        tenant_id = someone.business(Permission.MERGE_CONTACTS)
         actor = actor_of(someone, desk.device(request))
         gone = _id(form.get("other"))
         try:

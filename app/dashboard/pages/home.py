@@ -6,6 +6,7 @@ from litestar import Response, get
 
 from app.dashboard.charts import bars
 from app.dashboard.desk import AnyRequest, Desk, go
+from app.dashboard.inbox_words import inbox_words
 from app.dashboard.overview import RANGES
 from app.dashboard.render import page
 from tenants.access import Permission, may
@@ -23,7 +24,9 @@ def routes(desk: Desk) -> list[Any]:
             return go(await _elsewhere(desk, someone))
         if not _may(someone, Permission.READ_REPORTS):
             waiting, total = await services.overviews.waiting(someone)
-            return page(visit, "home/agent.html", waiting=waiting, waiting_total=total)
+            own = await services.inbox.own_figures(someone)
+            view: dict[str, Any] = {"waiting": waiting, "waiting_total": total, "figures": own}
+            return page(visit, "home/agent.html", **view, **inbox_words(visit))
         days = _days(request.query_params.get("days", ""))
         overview = await services.overviews.read(
             someone, days, credits_too=_may(someone, Permission.READ_CREDITS)

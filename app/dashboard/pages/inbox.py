@@ -12,15 +12,18 @@ from litestar.response import Stream
 from app.assistant import trace
 from app.core.errors import NotFoundError, RefusedError
 from app.core.ids import uuid7
+from app.core.live import Change
 from app.dashboard.desk import AnyRequest, Desk, go
 from app.dashboard.inbox_words import inbox_words
 from app.dashboard.live import LiveEvent, event_stream, last_event_id
 from app.dashboard.render import page
+from app.dashboard.why_words import why_words
 from app.messaging.desk.listing import View
 from app.messaging.desk.service import ConversationView, ListView, Wanted
 from app.messaging.desk.thread import require_file, turn_of
 from app.messaging.desk.viewers import viewer
 from app.messaging.media import links
+from app.messaging.media.uploads import UPLOAD_BYTES_MAX
 from tenants.access import Permission
 
 HERE = "/inbox"
@@ -29,7 +32,7 @@ VIEWS = tuple(View)
 
 def routes(desk: Desk) -> list[Any]:
     """Return the handlers."""
-    return [*_pages(desk), *_parts(desk), *_live(desk)]
+    return [*_pages(desk), *_parts(desk), *_details(desk), *_live(desk)]
 
 
 def _pages(desk: Desk) -> list[Any]:
@@ -63,6 +66,17 @@ def _parts(desk: Desk) -> list[Any]:
             return go(f"{HERE}/{conversation_id}")
         return await thread_part(desk, request, conversation_id)
 
+    @get("/inbox/{conversation_id:uuid}/panel")
+    async def panel(request: AnyRequest, conversation_id: FromPath[UUID]) -> Response[Any]:
+        desk.someone(request)
+        if not desk.visit(request).partial:
+            return go(f"{HERE}/{conversation_id}#panel")
+        return await part_of(desk, request, conversation_id, "inbox/panel.html", seen=False)
+
+    return [rows, lines, panel]
+
+
+def _details(desk: Desk) -> list[Any]:
     @get("/inbox/{conversation_id:uuid}/before/{message_id:uuid}")
     async def earlier(
         request: AnyRequest, conversation_id: FromPath[UUID], message_id: FromPath[UUID]
@@ -88,7 +102,7 @@ def _parts(desk: Desk) -> list[Any]:
         pays = viewer(someone).sees_all
         template = "inbox/why.html" if visit.partial else "inbox/why_page.html"
         view: dict[str, Any] = {"head": head, "told": told, "reply": reply, "pays": pays}
-        return page(visit, template, **inbox_words(visit), **view)
+        return page(visit, template, **inbox_words(visit), **why_words(visit), **view)
 
     @get("/inbox/{conversation_id:uuid}/files/{media_id:uuid}")
     async def file(
@@ -101,7 +115,7 @@ def _parts(desk: Desk) -> list[Any]:
             await require_file(connection, looker, head.id, media_id)
         return go(links.signed_url(desk.settings.secret_keys, looker.tenant_id, media_id))
 
-    return [rows, lines, earlier, why, file]
+    return [earlier, why, file]
 
 
 def _live(desk: Desk) -> list[Any]:
@@ -113,21 +127,28 @@ def _live(desk: Desk) -> list[Any]:
 
     @get("/inbox/stream")
     async def stream(request: AnyRequest) -> Stream:
-        looker = viewer(desk.someone(request))
+        someone = desk.someone(request)
         if "text/event-stream" not in request.headers.get("accept", ""):
             raise RefusedError("This address is for pages that are kept up to date.")
-        feed = (await desk.services()).inbox.feed
+        inbox = (await desk.services()).inbox
+        reader = await inbox.reader(someone, _id(request.query_params.get("open")))
 
         async def source(after: str | None) -> Any:
-            async for change in feed.changes(looker.tenant_id, after):
-                ids = change.conversations
-                told = None if ids is None else sorted(str(each) for each in ids)
-                yield LiveEvent(change.cursor, msgspec.json.encode(told).decode(), "change")
+            async for change in inbox.feed.changes(reader, after):
+                yield LiveEvent(change.cursor, _told(change), "change")
 
         after = request.headers.get("last-event-id") or request.query_params.get("after")
         return event_stream(source, after=last_event_id(after))
 
     return [unread, stream]
+
+
+def _told(change: Change) -> str:
+    """Return a change as JSON: ids; null for those out of sight, or as the whole for any."""
+    if change.conversations is None:
+        return "null"
+    ids: list[str | None] = [str(each) for each in sorted(change.conversations)]
+    return msgspec.json.encode([*ids, None] if change.others else ids).decode()
 
 
 async def whole(
@@ -158,13 +179,20 @@ async def thread_part(
     desk: Desk, request: AnyRequest, conversation_id: UUID, *, seen: bool = True
 ) -> Response[Any]:
     """Answer with what changes of an open conversation: its banner and its lines."""
+    return await part_of(desk, request, conversation_id, "inbox/thread.html", seen=seen)
+
+
+async def part_of(
+    desk: Desk, request: AnyRequest, conversation_id: UUID, template: str, *, seen: bool
+) -> Response[Any]:
+    """Answer with a part of an open conversation; ``seen`` notes that the person read it."""
     someone, visit = desk.someone(request), desk.visit(request)
     inbox = (await desk.services()).inbox
     summary, opened = await inbox.open(someone, conversation_id, seen=seen)
     view = conversation_view(desk, request, opened)
     return page(
         visit,
-        "inbox/thread.html",
+        template,
         names=await names(desk, request),
         labels=summary.labels,
         **inbox_words(visit),
@@ -226,6 +254,7 @@ def conversation_view(desk: Desk, request: AnyRequest, opened: ConversationView)
         "facts": opened.facts,
         "acts": looker.answers,
         "form_key": uuid7(),
+        "upload_bytes_max": UPLOAD_BYTES_MAX,
     }
 
 

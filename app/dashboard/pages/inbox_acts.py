@@ -246,7 +246,7 @@ async def _again(
 ) -> Response[Any]:
     """Show what was written again, with what is wrong about it."""
     visit = desk.visit(request)
-    sentence = visit._(str(error))
+    sentence = error.told(visit._)
     if visit.partial:
         return Response(sentence, status_code=error.status, media_type="text/plain")
     return await whole(

@@ -93,7 +93,7 @@ class _Counter:
             return await act(services, tenant_id, actor_of(someone, desk.device(request)), form)
         except ProviderError as error:
             visit, view = desk.visit(request), await overview_of(desk, someone, tenant_id)
-            errors = {"form": _sentence(visit, error)}
+            errors = {"form": provider_sentence(visit, error)}
             return page(visit, "billing/overview.html", status=error.status, errors=errors, **view)
         except Refusals as error:
             visit, view = desk.visit(request), await overview_of(desk, someone, tenant_id)
@@ -133,7 +133,8 @@ class _Counter:
         return go(await services.checkout.start_portal(tenant_id, return_url=self._start))
 
 
-def _sentence(visit: Visit, error: ProviderError) -> str:
+def provider_sentence(visit: Visit, error: ProviderError) -> str:
+    """Say what a refusal of the payment service means, in the visitor's language."""
     _ = visit._
     if error.status_code == _DECLINED:
         return _("The card was declined and nothing was changed. Use another one and try again.")

@@ -23,9 +23,14 @@ def routes(desk: Desk) -> list[Any]:
 async def _view(desk: Desk, request: AnyRequest) -> dict[str, Any]:
     someone, services = desk.someone(request), await desk.services()
     role = someone.role
+    members = await services.team.members(someone)
+    invitations = await services.invitations.open(someone)
+    addresses = [member.email for member in members] + [i.email for i in invitations]
     return {
-        "members": await services.team.members(someone),
-        "invitations": await services.invitations.open(someone),
+        "members": members,
+        "invitations": invitations,
+        "undeliverable": await services.accounts.undeliverable(addresses),
+        "factor_since": await services.factor_rule.since(someone),
         "grantable": [r for r in Role if role is not None and may_grant(role, r)],
         "edits": role is not None and may(role, Permission.EDIT_TEAM),
         "hands_over": role is not None and may(role, Permission.TRANSFER_OWNERSHIP),
@@ -59,7 +64,19 @@ def _team(desk: Desk) -> list[Any]:
         await invitations.revoke(someone, invitation_id, desk.device(request))
         return desk.leave_word(go(HERE), "invitation-revoked")
 
-    return [show, invite, revoke]
+    @post("/settings/team/second-factor")
+    async def change_rule(request: AnyRequest) -> Response[Any]:
+        someone, form = desk.someone(request), await form_of(request)
+        rule = (await desk.services()).factor_rule
+        try:
+            wanted = form.get("wanted") == "yes"
+            await rule.change(someone, wanted=wanted, device=desk.device(request))
+        except Refusals as error:
+            visit, view = desk.visit(request), await _view(desk, request)
+            return refused(visit, "settings/team.html", error, fields=(), email="", **view)
+        return desk.leave_word(go(HERE), "factor-rule" if wanted else "saved")
+
+    return [show, invite, revoke, change_rule]
 
 
 def _members(desk: Desk) -> list[Any]:

@@ -19,3 +19,8 @@ document.addEventListener("focusout", (event) => {
   const menu = event.target.closest?.("details.menu-pop[open]");
   if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
 });
+
+// Tabs that do not fit on a phone: the one that is open is in sight.
+for (const tab of document.querySelectorAll(".tabs-line [aria-current]")) {
+  tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
+}

@@ -62,7 +62,7 @@ def _changing(desk: Desk) -> list[Any]:
 
     @post(f"{HERE}/accounts")
     async def change_account(request: AnyRequest) -> Response[Any]:
-        """Lock an account out, or let it in again: an admin's, or anybody's by the e-mail."""
+        """Lock an account out, let it in again, or reset its second factor, by the e-mail."""
         admin, _ = deciding(desk, request)
         form = await form_of(request)
         try:
@@ -75,13 +75,14 @@ def _changing(desk: Desk) -> list[Any]:
                 )
             if user_id is None:
                 raise RefusedError("There is no account with this e-mail address.")
-            await services.admins.disable(
-                admin,
-                user_id,
-                disabled=form.get("act") != "enable",
-                reason=reason_of(form),
-                device=desk.device(request),
-            )
+            reason, device = reason_of(form), desk.device(request)
+            if form.get("act") == "reset-factor":
+                await services.admins.reset_factor(admin, user_id, reason=reason, device=device)
+            else:
+                locked = form.get("act") != "enable"
+                await services.admins.disable(
+                    admin, user_id, disabled=locked, reason=reason, device=device
+                )
         except (*Refusals, NotFoundError) as error:
             view = {**await _view(desk), "form": form}
             return refused_there(desk, request, _PAGE, error, view)

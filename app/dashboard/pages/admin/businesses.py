@@ -21,8 +21,10 @@ from app.dashboard.pages.billing import caps_of
 from app.dashboard.pages.books import query_of
 from app.dashboard.refusals import Refusals
 from app.dashboard.services import Services
+from app.messaging.charges import PROOF
 from app.messaging.platform import businesses, unfreezing
 from billing import approvals, caps, plans, proofs
+from billing.verify import verify_tenant
 from tenants import platform_audit
 from tenants.service import Actor
 
@@ -119,7 +121,11 @@ def _changing(desk: Desk) -> list[Any]:
     async def unfreeze(request: AnyRequest, tenant_id: FromPath[UUID]) -> Response[Any]:
         return await change(request, tenant_id, _unfreeze)
 
-    return [status, plan, limits, unfreeze]
+    @post(f"{ONE}/proof")
+    async def prove(request: AnyRequest, tenant_id: FromPath[UUID]) -> Response[Any]:
+        return await change(request, tenant_id, _prove)
+
+    return [status, plan, limits, unfreeze, prove]
 
 
 async def _set_status(
@@ -141,6 +147,17 @@ async def _change_limits(
     wanted = caps_of(form)
     async with services.database.system() as connection:
         await caps.change(connection, tenant_id, wanted, actor=actor)
+
+
+async def _prove(services: Services, tenant_id: UUID, form: dict[str, str], actor: Actor) -> None:
+    """Compute a business's books again and keep the proof, as every night."""
+    del form, actor
+    async with services.database.system() as connection:
+        await businesses.find(connection, tenant_id)
+    async with services.database.tenant(tenant_id) as connection:
+        proof = await verify_tenant(connection, tenant_id, invariants=PROOF)
+    async with services.database.system() as connection:
+        await proofs.keep(connection, proof)
 
 
 async def _unfreeze(

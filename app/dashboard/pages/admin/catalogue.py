@@ -19,10 +19,11 @@ from app.dashboard.pages.admin.console import (
     refused_there,
     whole_number,
 )
+from app.dashboard.price_form import lines_in, lines_of, read_prices
 from app.dashboard.refusals import Refusals
 from billing import plans, price_list
+from billing.payments.money import parse_money, plain_money
 from billing.plans import Package, Plan
-from billing.price_list import NewPrices
 from tenants.service import Actor
 
 HERE = "/admin/catalogue"
@@ -39,13 +40,20 @@ def routes(desk: Desk) -> list[Any]:
 
     async def view_of() -> dict[str, Any]:
         async with (await desk.services()).database.system() as connection:
+            versions = await price_list.versions(connection)
             return {
-                "versions": await price_list.versions(connection),
+                "versions": versions,
+                "token_lines": lines_of(next(iter(versions), None)),
+                "plain_money": plain_money,
                 "plans": await plans.plans(connection, offered_only=False),
                 "packages": await plans.packages(connection, offered_only=False),
                 "fresh_plan": Plan(code="", name=""),
                 "form": {},
             }
+
+    def typed(form: dict[str, str]) -> dict[str, Any]:
+        lines = lines_in(form)
+        return {"form": form, **({"token_lines": lines} if lines else {})}
 
     async def change(request: AnyRequest, act: _Act) -> Response[Any]:
         """Do what an admin decided; a refusal comes back on the page."""
@@ -55,7 +63,7 @@ def routes(desk: Desk) -> list[Any]:
             async with (await desk.services()).database.system() as connection:
                 await act(connection, form, actor)
         except (*Refusals, NotFoundError) as error:
-            return refused_there(desk, request, _PAGE, error, {**await view_of(), "form": form})
+            return refused_there(desk, request, _PAGE, error, {**await view_of(), **typed(form)})
         return desk.leave_word(go(HERE), "saved")
 
     @get(HERE)
@@ -83,16 +91,7 @@ def routes(desk: Desk) -> list[Any]:
 
 
 async def _schedule(connection: AsyncConnection, form: dict[str, str], actor: Actor) -> None:
-    """Schedule a version like the last one, with other prices for what is in the form."""
-    last = next(iter(await price_list.versions(connection)), None)
-    new = NewPrices(
-        per_reply_ucr=parse_credits(form.get("per_reply", "")),
-        per_audio_minute_ucr=parse_credits(form.get("per_audio_minute") or "0"),
-        per_page_ucr=parse_credits(form.get("per_page") or "0"),
-        per_1k_tokens=last.per_1k_tokens if last else {},
-        provider_prices=last.provider_prices if last else {},
-        note=reason_of(form),
-    )
+    new = read_prices(form, reason_of(form))
     await price_list.schedule(connection, new, valid_from=_moment(form), actor=actor)
 
 
@@ -113,8 +112,8 @@ async def _save_plan(connection: AsyncConnection, form: dict[str, str], actor: A
         **figures,
         name=_name(form),
         monthly_credits_ucr=parse_credits(form.get("credits") or "0"),
-        price_minor=whole_number(form, "price_minor"),
-        currency=form.get("currency", "").upper(),
+        price_minor=parse_money(form.get("price", ""), _currency(form)),
+        currency=_currency(form),
         offered=bool(form.get("offered")),
     )
     await plans.save_plan(connection, terms, actor, reason_of(form))
@@ -126,12 +125,16 @@ async def _save_package(connection: AsyncConnection, form: dict[str, str], actor
         code=form.get("code", ""),
         name=_name(form),
         credits_ucr=parse_credits(form.get("credits", "")),
-        price_minor=whole_number(form, "price_minor"),
-        currency=form.get("currency", "").upper(),
+        price_minor=parse_money(form.get("price", ""), _currency(form)),
+        currency=_currency(form),
         valid_days=whole_number(form, "valid_days") if days else None,
         offered=bool(form.get("offered")),
     )
     await plans.save_package(connection, terms, actor, reason_of(form))
+
+
+def _currency(form: dict[str, str]) -> str:
+    return form.get("currency", "").strip().upper()
 
 
 def _name(form: dict[str, str]) -> str:

@@ -11,6 +11,7 @@ from litestar.response import Stream
 
 from app.core.errors import NotFoundError, RefusedError
 from app.core.money import format_credits, parse_credits
+from app.core.spreadsheet import Figure, csv_line
 from app.dashboard.desk import AnyRequest, Desk, form_of, go
 from app.dashboard.pages.admin.businesses import LIST, ONE, view_of
 from app.dashboard.pages.admin.console import (
@@ -30,12 +31,11 @@ from app.messaging.platform import businesses
 from billing import approvals, entries, margin, platform, proofs
 from billing.approvals import Asked
 from tenants import platform_audit
-from tenants.audit import csv_line
 
 HERE = "/admin/credits"
 ROWS = 50
 NIGHTS = 14
-MARGIN_DAYS = 30
+MARGIN_DAYS = (7, 30, 90)
 _CSV = (
     *("at", "business", "entry", "kind", "amount", "available_after", "source", "reason"),
     *("author", "price_version", "conversation"),
@@ -92,13 +92,23 @@ def _credits(desk: Desk) -> list[Any]:
     @get("/admin/margin")
     async def margins(request: AnyRequest) -> Response[Any]:
         admin_of(desk, request)
-        now = desk.visit(request).now
+        now, chosen = desk.visit(request).now, request.query_params.get("days", "")
+        days = int(chosen) if chosen in {str(d) for d in MARGIN_DAYS} else MARGIN_DAYS[1]
         async with (await desk.services()).database.system() as connection:
-            since = now - timedelta(days=MARGIN_DAYS)
+            since = now - timedelta(days=days)
             found = await margin.margins(connection, since=since, until=now)
             names = await businesses.names(connection, {m.tenant_id for m in found})
         found.sort(key=lambda m: m.charged_ucr, reverse=True)
-        view = {"margins": found[: ROWS * 2], "names": names, "days": MARGIN_DAYS}
+        view = {
+            "margins": found[: ROWS * 2],
+            "names": names,
+            "days": days,
+            "ranges": MARGIN_DAYS,
+            "replies": sum(m.charges for m in found),
+            "cost_usd_micro": sum(m.cost_usd_micro for m in found),
+            "revenue": margin.revenue(found),
+            "charged_ucr": sum(m.charged_ucr for m in found),
+        }
         return console_page(desk, request, "admin/margin.html", view)
 
     return [show, decide, margins]
@@ -221,15 +231,11 @@ async def _as_csv(
         yield "".join(csv_line(_cells(entry)) for entry in page)
 
 
-def _cells(entry: entries.Entry) -> list[str]:
-    cells = (
-        entry.at.isoformat(),
-        entry.tenant_id,
-        entry.seq,
-        entry.kind,
-        format_credits(entry.amount_ucr),
-        format_credits(entry.available_after_ucr),
+def _cells(entry: entries.Entry) -> list[object]:
+    return [
+        *(entry.at, entry.tenant_id, entry.seq, entry.kind),
+        Figure(format_credits(entry.amount_ucr)),
+        Figure(format_credits(entry.available_after_ucr)),
         *(entry.source, entry.reason, entry.created_by),
         *(entry.price_version_id, entry.conversation_id),
-    )
-    return ["" if cell is None else str(cell) for cell in cells]
+    ]

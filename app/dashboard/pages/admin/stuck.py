@@ -5,10 +5,16 @@ from uuid import UUID
 
 from litestar import Response, get, post
 
-from app.core.errors import NotFoundError, RefusedError
+from app.core.errors import ConflictError, NotFoundError, RefusedError
 from app.core.mail import delivery
 from app.dashboard.desk import AnyRequest, Desk, form_of, go
-from app.dashboard.pages.admin.console import admin_of, console_page, deciding, id_of
+from app.dashboard.pages.admin.console import (
+    admin_of,
+    console_page,
+    deciding,
+    id_of,
+    refused_there,
+)
 from app.dashboard.services import Services
 from app.messaging.platform import stuck
 from app.messaging.platform.stuck import EventKey
@@ -34,7 +40,12 @@ def routes(desk: Desk) -> list[Any]:
     async def again(request: AnyRequest) -> Response[Any]:
         _, actor = deciding(desk, request)
         form, services = await form_of(request), await desk.services()
-        queue = await _set_going(services, form, actor)
+        try:
+            queue = await _set_going(services, form, actor)
+        except ConflictError as error:
+            async with services.database.system() as connection:
+                view: dict[str, Any] = {"stuck": await stuck.read(connection)}
+            return refused_there(desk, request, "admin/stuck.html", error, view)
         await services.doorbell.ring(queue)
         return desk.leave_word(go(HERE), "set-going")
 
@@ -54,6 +65,9 @@ async def _set_going(services: Services, form: dict[str, str], actor: Actor) -> 
             return "ingest"
         if what == "turn":
             await stuck.retry_turn(connection, *_row(form), actor)
+            return "reply"
+        if what == "hand_over":
+            await stuck.hand_over(connection, *_row(form), actor)
             return "reply"
         if what == "send":
             await stuck.look_again(connection, *_row(form), actor)

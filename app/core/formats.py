@@ -1,6 +1,6 @@
 """Numbers, credits, money and times as a person of one language and time zone reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date as calendar_day
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -8,14 +8,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import dates, numbers
 
+from app.core import locales
 from app.core.money import UCR_PER_CREDIT, format_credits, parse_credits
-from app.dashboard import locales
 
 _RELATIVE_BELOW = timedelta(days=7)
 _NOW_BELOW_S = 45
 _USD_MICRO_PER_CENT = 10_000
 _MINUTE_S = 60
 _STEP = 1000
+_UCR_DIGITS = 6
+_CENTS = 2
 _ROUND_FROM = 100
 _JUST_NOW = {"en": "just now", "es": "ahora mismo", "pt": "agora mesmo"}
 
@@ -36,20 +38,31 @@ class Formats:
         """Write a share of 1 as a percentage without decimals: ``42%``."""
         return numbers.format_percent(share, locale=self._locale)
 
-    def credits(self, amount_ucr: int) -> str:
-        """Write micro-credits as credits: exact, at most 6 decimals, none that are zero."""
+    def credits(self, amount_ucr: int, decimals: int = 0) -> str:
+        """Write micro-credits as credits: exact, at most 6 decimals, at least ``decimals``."""
         exact = Decimal(amount_ucr) / UCR_PER_CREDIT
-        return numbers.format_decimal(exact, format="#,##0.######", locale=self._locale)
+        pattern = f"#,##0.{'0' * decimals}{'#' * (_UCR_DIGITS - decimals)}"
+        return numbers.format_decimal(exact, format=pattern, locale=self._locale)
+
+    def decimals(self, amounts_ucr: Iterable[int]) -> int:
+        """Return how many decimals a column of these amounts needs, so that points stand in line.
+
+        Two at least where there are any.
+        """
+        needed = max(
+            (len(f"{abs(a) % UCR_PER_CREDIT:06d}".rstrip("0")) for a in amounts_ucr), default=0
+        )
+        return max(needed, _CENTS) if needed else 0
 
     def rate(self, amount_ucr: int) -> str:
         """Write micro-credits as credits with at most two decimals: for what is an average."""
         exact = Decimal(amount_ucr) / UCR_PER_CREDIT
         return numbers.format_decimal(exact, format="#,##0.##", locale=self._locale)
 
-    def signed_credits(self, amount_ucr: int) -> str:
+    def signed_credits(self, amount_ucr: int, decimals: int = 0) -> str:
         """Write credits with their sign: ``+100``, ``−1``."""
         sign = "+" if amount_ucr > 0 else "−" if amount_ucr < 0 else ""
-        return sign + self.credits(abs(amount_ucr))
+        return sign + self.credits(abs(amount_ucr), decimals)
 
     def plain_credits(self, amount_ucr: int | None) -> str:
         """Write credits as a form takes them, without separators; nothing for None."""
@@ -62,6 +75,19 @@ class Formats:
     def dollars(self, amount_usd_micro: int) -> str:
         """Write micro-dollars as dollars and cents."""
         return self.money(round(amount_usd_micro / _USD_MICRO_PER_CENT), "USD")
+
+    def fine_dollars(self, amount_usd_micro: int) -> str:
+        """Write micro-dollars with as many decimals as a small amount needs: ``$0.0014``."""
+        return self._fine(Decimal(amount_usd_micro).scaleb(-6), "USD")
+
+    def _fine(self, amount: Decimal, currency: str) -> str:
+        """Write money with up to four decimals, two at least."""
+        rounded = round(amount, 4)
+        if rounded == round(amount, 2):
+            rounded = round(amount, 2)
+        return numbers.format_currency(
+            rounded, currency, locale=self._locale, decimal_quantization=False
+        )
 
     def month(self, month: str) -> str:
         """Write a month such as ``2026-11`` in words: ``November 2026``."""
@@ -78,6 +104,21 @@ class Formats:
             zeros = numbers.get_decimal_symbol(self._locale) + "0" * digits
             text = text.replace(zeros, "")
         return text
+
+    def unit_price(self, amount_minor: int, currency: str, credits_ucr: int) -> str:
+        """Write what one credit of a package costs: ``€0.0316``, at most four decimals."""
+        digits = numbers.get_currency_precision(currency)
+        price = Decimal(amount_minor).scaleb(-digits) * UCR_PER_CREDIT / Decimal(credits_ucr)
+        return self._fine(price, currency)
+
+    def country(self, code: str) -> str:
+        """Return a country's name by its ISO code; the code where there is none."""
+        return str(self._locale.territories.get(code, code))
+
+    def language_name(self, code: str) -> str:
+        """Return a language's name by its code, such as ``pt`` or ``pt-BR``."""
+        name = str(self._locale.languages.get(code.partition("-")[0], code))
+        return name[:1].upper() + name[1:]
 
     def size(self, bytes_: int) -> str:
         """Write a file's size: ``3.4 MB``."""

@@ -1,14 +1,18 @@
 """Languages: which one a visitor gets, and the catalogues (gettext, compiled at build).
 
 The order is the person's own choice, the cookie of the switch, then ``Accept-Language``.
-English is the source and needs no catalogue.
+English is the source and needs no catalogue. Letters are written in the reader's language.
 """
+
+from __future__ import annotations
 
 import gettext
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from babel.core import Locale
+if TYPE_CHECKING:
+    from babel.core import Locale
 
 DIRECTORY = Path(__file__).parent / "locale"
 COOKIE = "lang"
@@ -46,17 +50,32 @@ def translations(language: str) -> gettext.NullTranslations:
     return gettext.translation("messages", DIRECTORY, languages=[language], fallback=True)
 
 
+class Translator:
+    """Says sentences of the catalogue in one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._catalogue = translations(language)
+
+    def __call__(self, message: str, /, **values: object) -> str:
+        """Translate a message and put values into its ``%(name)s`` places."""
+        text = self._catalogue.gettext(message) if message else ""
+        return text % values if values else text
+
+    def ngettext(self, one: str, many: str, number: int, /, **values: object) -> str:
+        """Translate a message about ``number`` things; ``%(number)s`` is filled by itself."""
+        return self._catalogue.ngettext(one, many, number) % {"number": number, **values}
+
+
+@cache
+def translator(wanted: str) -> Translator:
+    """Return who speaks a language given as ``pt`` or ``pt-BR``; English for one we lack."""
+    return Translator(choose(person=wanted, cookie=None, accept_language=""))
+
+
 @cache
 def locale(language: str) -> Locale:
     """Return Babel's locale of a language: how it writes numbers and dates."""
+    from babel.core import Locale
+
     return Locale.parse("pt_BR" if language == "pt" else language)
-
-
-def missing_catalogues() -> list[str]:
-    """Return the languages whose catalogue has not been compiled."""
-    return [
-        language
-        for language in NAMES
-        if language != DEFAULT
-        and not (DIRECTORY / language / "LC_MESSAGES" / "messages.mo").is_file()
-    ]
