@@ -1,60 +1,23 @@
 """Money in the browser: topping up on the (simulated) payment page, an admin's gift, the reply."""
 
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import UUID
 
-import pyotp
 import pytest
-from playwright.sync_api import Browser
 
-from browser.conftest import SHOTS
-from browser.visitor import Visitor
+from browser.gallery import ADMINS
+from browser.visitor import Visitor, beside
 from tests.journeys.stack import Journey
 
-ADMIN_PAGES = {
-    "console": "/admin",
-    "console-businesses": "/admin/businesses",
-    "console-credits": "/admin/credits",
-    "console-ledger": "/admin/ledger",
-    "console-margin": "/admin/margin",
-    "console-stuck": "/admin/stuck",
-    "console-catalogue": "/admin/catalogue",
-    "console-access": "/admin/access",
-    "console-audit": "/admin/audit",
-}
 _OFFER = (
     "insert into top_up_packages (code, name, credits_ucr, price_minor, currency)"
     " values ('browser', 'A small one', 300000000, 1900, 'EUR') on conflict do nothing"
 )
 
 
-def beside(act: Callable[..., Any], *values: Any) -> Any:
-    """Do something with the database: not in the browser's thread, where a loop runs already."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(act, *values).result()
-
-
-@pytest.fixture(scope="module")
-def admin(product: Journey, browser: Browser) -> Iterator[Visitor]:
-    """A platform admin with a second factor, signed in once for all tests of the console."""
-    someone = Visitor(product, browser, SHOTS)
-    someone.sign_up("Grace Operator", "grace@example.com")
-    beside(product.rows, "update users set admin = true where email = 'grace@example.com'")
-    page = someone.open("/account/authenticator")
-    someone.press("Show the QR code")
-    page.fill("#code", pyotp.TOTP(page.text_content("#seed") or "").now())
-    someone.press("Switch it on")
-    yield someone
-    someone.close()
-    assert someone.complaints == []
-
-
-@pytest.mark.parametrize("name", ADMIN_PAGES)
+@pytest.mark.parametrize("name", ADMINS)
 def test_pages_of_the_console(admin: Visitor, name: str):
-    admin.open(ADMIN_PAGES[name])
+    admin.open(ADMINS[name])
     admin.examine(name)
 
 
@@ -65,7 +28,7 @@ def test_an_admin_without_a_business_begins_in_the_console(admin: Visitor):
 
 def test_topping_up(product: Journey, owner: Visitor):
     beside(product.rows, _OFFER)
-    page = owner.open("/billing")
+    before, page = owner.credits(), owner.page
     owner.press("Buy for €19")
     page.wait_for_url("**/checkout/**")
     page.get_by_role("button", name="Pay", exact=True).click()
@@ -73,8 +36,7 @@ def test_topping_up(product: Journey, owner: Visitor):
     page.get_by_role("heading", name="Your payment").wait_for()
     page.get_by_text("Thank you, it is paid").wait_for()
     owner.examine("paid")
-    owner.open("/billing")
-    assert page.locator(".balance-figure").inner_text().startswith("300")
+    assert owner.credits() == before + 300
     # Stripe's page is another host, and the only one.
     owner.complaints[:] = [c for c in owner.complaints if product.simulator_url not in c]
 

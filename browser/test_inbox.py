@@ -1,31 +1,35 @@
 """The inbox in the browser: live, by keyboard, from taking over to giving back."""
 
+import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from app.cli.local.demo_tenant import DemoTenant
+from app.messaging.media.uploads import UPLOAD_BYTES_MAX
 from browser.conftest import SHOTS
-from browser.visitor import Visitor
+from browser.gallery import INBOX
+from browser.visitor import Visitor, beside
 from tests.journeys.stack import Journey
 
 TOLD_MS = 3_000
-PAGES = {
-    "inbox": "/inbox?view=all",
-    "inbox-empty": "/inbox?view=snoozed",
-    "inbox-search": "/inbox?q=roses",
-    "inbox-replies": "/inbox/replies",
-}
-
-
-def beside(act: Any, *values: Any) -> Any:
-    """Do something with the database: not in the browser's thread, where a loop runs already."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(act, *values).result()
+HANDS_OVER = {"reply": "", "action": "handover", "reason_code": "customer_request"}
+# Counts tones and keeps notifications; the page may be told that nobody sees it.
+HEARD = """
+window.heard = { tones: 0, shown: [], away: false };
+Object.defineProperty(document, "hidden", { get: () => heard.away });
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...at) {
+  heard.tones += 1;
+  return start.apply(this, at);
+};
+window.Notification = class extends Notification {
+  constructor(title, told) { super(title, told); heard.shown.push(told.body); }
+};
+"""
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,82 @@ def test_a_canned_reply_by_its_shortcut(product: Journey, florist: Visitor, shop
     assert product.wait_replies(phone, 2)[-1] == "We are open until ten."
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", INBOX)
 def test_pages_of_the_inbox(florist: Visitor, name: str):
-    florist.open(PAGES[name])
+    florist.open(INBOX[name])
     florist.examine(name)
+
+
+def test_a_handover_calls(product: Journey, browser: Browser, florist: Visitor, shop: DemoTenant):
+    """Whoever asked to be called hears it, is shown it, and sees how many; elsewhere too."""
+    florist.context.grant_permissions(["notifications"])
+    florist.context.add_init_script(HEARD)
+    page = florist.open("/inbox?view=all")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    bell = page.get_by_role("button", name="Tell me when somebody waits")
+    bell.click()
+    expect(bell).to_have_attribute("aria-pressed", "true")
+    page.evaluate("heard.tones = 0; heard.away = true")
+    product.model("script", script=[HANDS_OVER])
+    phone = product.phone()
+    product.write(shop, phone, "May I speak with somebody?")
+    page.wait_for_function("heard.shown.length > 0", timeout=10_000)
+    assert page.evaluate("heard.shown[0]").startswith("A customer is waiting for an answer. (")
+    assert page.evaluate("heard.tones") == 2
+    waiting = re.match(r"\((\d+)\) ", page.title())
+    assert waiting is not None
+    badge = page.get_by_role("navigation", name="Main").locator("[data-unread-count]")
+    expect(badge).to_have_text(waiting[1])
+    # A context of its own: its clock is put forward, and that of the inbox is not.
+    away = browser.new_context(
+        base_url=florist.url, locale="en", storage_state=florist.context.storage_state()
+    )
+    away.add_init_script(HEARD)
+    elsewhere = away.new_page()
+    elsewhere.clock.install()
+    elsewhere.goto("/contacts")
+    expect(elsewhere).to_have_title(re.compile(rf"^\({waiting[1]}\) "))
+    product.write(shop, product.phone(), "May I speak with somebody else?")
+
+    def called() -> bool:
+        elsewhere.clock.run_for(30_000)
+        return bool(elsewhere.evaluate("heard.tones") == 2)
+
+    product.until(called, "another page rings too")
+    away.close()
+    product.model("echo")
+
+
+def test_a_lost_stream_is_told(florist: Visitor):
+    page = florist.open("/inbox?view=all")
+    lost = page.get_by_text("The connection is lost.")
+    expect(lost).to_be_hidden()
+    # What cannot be loaded now is no complaint.
+    florist.refused.add("offline")
+    florist.context.set_offline(True)
+    expect(lost).to_be_visible(timeout=8_000)
+    florist.context.set_offline(False)
+    expect(lost).to_be_hidden(timeout=10_000)
+    florist.refused.discard("offline")
+
+
+def test_a_file_that_is_too_large_does_not_travel(
+    product: Journey, florist: Visitor, shop: DemoTenant, tmp_path: Path
+):
+    product.model("echo")
+    phone = product.phone()
+    product.write(shop, phone, "a picture, please")
+    product.wait_replies(phone)
+    page = florist.open("/inbox?view=all")
+    page.get_by_role("link", name=re.compile("a picture, please")).first.click()
+    page.fill("#body", "Here it is")
+    large = tmp_path / "film.mp4"
+    large.write_bytes(bytes(UPLOAD_BYTES_MAX + 1))
+    page.get_by_label("Attach a file").set_input_files(large)
+    page.get_by_text("This file is too large").wait_for()
+    assert page.input_value("#body") == "Here it is"
+    small = {"name": "rose.png", "mimeType": "image/png", "buffer": b"\x89PNG"}
+    page.get_by_label("Attach a file").set_input_files([small])
+    page.get_by_text("rose.png").wait_for()
+    page.get_by_role("button", name="Remove the file").click()
+    expect(page.get_by_text("rose.png")).to_be_hidden()

@@ -2,57 +2,8 @@
 
 import pytest
 
+from browser.gallery import OWNERS, STRANGERS
 from browser.visitor import Visitor
-
-STRANGERS = {
-    "product": "/",
-    "terms": "/terms",
-    "privacy": "/privacy",
-    "sign-up": "/sign-up",
-    "login": "/login",
-    "forgot-password": "/forgot-password",
-    "reset-password": "/reset-password?token=none",
-    "verify-email": "/verify-email",
-    "change-email": "/change-email?token=none",
-}
-OWNERS = {
-    "home": "/home",
-    "home-week": "/home?days=7",
-    "numbers": "/numbers",
-    "numbers-new": "/numbers/new",
-    "businesses": "/businesses",
-    "new-business": "/businesses/new",
-    "account": "/account",
-    "password": "/account/password",
-    "email": "/account/email",
-    "authenticator": "/account/authenticator",
-    "passkey": "/account/passkeys/new",
-    "team": "/settings/team",
-    "business": "/settings/business",
-    "activity": "/settings/audit",
-    "api-keys": "/settings/keys",
-    "data": "/settings/data",
-    "knowledge": "/knowledge",
-    "knowledge-answers": "/knowledge/answers",
-    "knowledge-answer": "/knowledge/answers/new",
-    "knowledge-unanswered": "/knowledge/unanswered",
-    "knowledge-try": "/knowledge/try?q=sourdough",
-    "assistant": "/assistant",
-    "assistant-versions": "/assistant/versions",
-    "assistant-tools": "/assistant/tools",
-    "assistant-tool": "/assistant/tools/new",
-    "assistant-playground": "/assistant/playground",
-    "contacts": "/contacts",
-    "contacts-import": "/contacts/import",
-    "notifications": "/account/notifications",
-    "phone": "/account/phone",
-    "credits": "/billing",
-    "credits-ledger": "/billing/ledger",
-    "credits-statements": "/billing/statements",
-    "credits-limits": "/billing/limits",
-    "credits-proof": "/billing/proof",
-    "credits-details": "/billing/details",
-}
 
 
 @pytest.mark.parametrize("name", STRANGERS)

@@ -1,11 +1,15 @@
 """A person at a browser: what they do, what their browser complains of, and how a page fares."""
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+from browser import gallery
 from tests.journeys.stack import Journey
 
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
@@ -20,6 +24,12 @@ _VIOLATIONS = """
 async (rules) => (await axe.run(rules ? { runOnly: { type: "rule", values: rules } } : {}))
   .violations.map((v) => `${v.impact} ${v.id}: ${v.nodes[0].html.slice(0, 160)}`)
 """
+
+
+def beside(act: Callable[..., Any], *values: Any) -> Any:
+    """Do something with the database: not in the browser's thread, where a loop runs already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(act, *values).result()
 
 
 class Visitor:
@@ -39,7 +49,7 @@ class Visitor:
         )
         self.context.add_init_script(path=AXE)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(30_000)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("request", self._watch)
@@ -102,6 +112,11 @@ class Visitor:
         self.press("Open the front desk")
         self.page.wait_for_url("**/home")
 
+    def credits(self) -> float:
+        """Open the credits' page and return what is available."""
+        figure = self.open("/billing").locator(".balance-figure").inner_text()
+        return float(figure.split()[0].replace(",", ""))
+
     def link_mailed_to(self, email: str, path: str) -> str:
         """Wait for a mail with a link to this path, and return the link's path and query."""
 
@@ -115,6 +130,9 @@ class Visitor:
 
     def examine(self, name: str) -> None:
         """Look at the present page in each size and theme: axe, overflow; keep a picture."""
+        route = re.sub(r"{\w+}", "[^/]+", gallery.path_of(name))
+        at = urlsplit(self.page.url).path
+        assert re.fullmatch(route, at), f"{name} stands at {gallery.path_of(name)}, not at {at}"
         self._shots.mkdir(parents=True, exist_ok=True)
         self.page.add_style_tag(content=_STILL)
         for width, height in SIZES.items():
