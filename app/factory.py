@@ -25,7 +25,6 @@ from app.core.db.engine import Database
 from app.core.db.revision import is_migrated
 from app.core.errors import ConfigurationError, ParleyError, PrivilegedRoleError
 from app.core.faults import install_from_environment
-from app.core.limits import policies
 from app.core.limits.limiter import build_limiter
 from app.core.limits.types import Limiter
 from app.core.logging import configure
@@ -37,6 +36,8 @@ from app.http.application import Application, Door
 from app.http.edge import Tools as EdgeTools
 from app.http.edge import edge
 from app.http.health import Health, Probes, QueueState, health_routes
+from app.http.mail_events import Tools as MailTools
+from app.http.mail_events import mail_events
 from app.http.metrics import metrics_routes
 from app.http.problems import on_http_error, on_parley_error, on_unexpected
 from app.http.replies import DirectDoor
@@ -82,9 +83,17 @@ def create_app(settings: Settings | None = None) -> Litestar:
     async def figures_now() -> figures.Figures:
         return await figures.read((await api.parts()).database)
 
+    async def mail_tools() -> MailTools:
+        parts = await api.parts()
+        return parts.database, parts.limiter
+
     framework = Router(
         path="/",
-        route_handlers=[*health_routes(health), *metrics_routes(settings, figures_now)],
+        route_handlers=[
+            *health_routes(health),
+            *metrics_routes(settings, figures_now),
+            mail_events(settings, mail_tools),
+        ],
         middleware=[request_context(settings.trusted_proxies)],
     )
     return Application(
@@ -125,12 +134,7 @@ def _rest(api: "_Api") -> Router:
         route_handlers=[me, *messaging_routes(database), *billing_routes(database)],
         middleware=[
             request_context(settings.trusted_proxies),
-            edge(
-                tools=edge_tools,
-                policy=policies.edge(settings.limits),
-                secret_key=settings.secret_key,
-                trusted=settings.trusted_proxies,
-            ),
+            edge(settings, edge_tools),
             api_key_required(key_tools),
         ],
     )

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "scheduler": ("app.cli.commands.scheduler", "scheduler", "Run the dispatcher and sweeps."),
     "migrate": ("app.cli.commands.migrate", "migrate", "Move the database schema up or down."),
     "doctor": ("app.cli.commands.doctor", "doctor", "Check this installation, say what to do."),
+    "smoke": ("app.cli.commands.smoke", "smoke", "Look at a deployment from outside."),
     "plans": ("app.cli.commands.plans", "plans", "Show and change plans and top-up packages."),
     "credits": ("app.cli.commands.credits", "credits", "Grant, read and verify credits."),
     "tenants": ("app.cli.commands.tenants", "tenants", "List businesses, suspend, resume them."),
@@ -37,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "chaos": ("app.cli.commands.chaos", "chaos", "Let everything fail, prove nothing was lost."),
 }
 # These make their own environment; the one of a stack already running would mislead them.
-OWN_ENVIRONMENT = frozenset({"up", "demo", "chaos"})
+OWN_ENVIRONMENT = frozenset({"up", "demo", "smoke", "chaos"})
 
 
 class LazyGroup(click.Group):

@@ -1,5 +1,7 @@
 """Seeding the demo business: once, and found again at every later start."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -54,8 +56,12 @@ _FIND = text(
 )
 
 
-async def seed_demo(settings: Settings) -> DemoTenant:
+def seed(environment: Mapping[str, str]) -> DemoTenant:
     """Make the demo business with its number, knowledge and credits, unless it is there."""
+    return asyncio.run(_seed(Settings.from_environ(environment)))
+
+
+async def _seed(settings: Settings) -> DemoTenant:
     database = Database.from_settings(settings, pool_size=2)
     try:
         async with database.system() as connection:

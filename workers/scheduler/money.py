@@ -8,10 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
+from app.core.mail import blocks
 from app.core.mail.outbox import Outbox
+from billing import charge_days
 from billing.ledger import service as ledger
 from billing.notices.letters import Notices
-from billing.notices.watching import watch_balances, watch_expiries, watch_stops
+from billing.notices.watching import watch_balances, watch_caps, watch_expiries, watch_stops
+from billing.payments.auto_top_up import begin_due
 from billing.payments.events import prune as prune_stripe_events
 from billing.payments.periods import roll_periods
 
@@ -20,6 +23,7 @@ Work = Callable[[AsyncConnection], Awaitable[int]]
 PERIODS_EVERY_S = 60.0
 EXPIRE_EVERY_S = 60.0
 BALANCES_EVERY_S = 60.0
+AUTO_TOP_UPS_EVERY_S = 15.0
 EXPIRIES_EVERY_S = 900.0
 PRUNE_EVERY_S = 3600.0
 _BATCH = 200
@@ -55,9 +59,13 @@ def work(settings: Settings) -> list[tuple[str, float, Work]]:
     return [
         ("roll_periods", PERIODS_EVERY_S, roll_periods),
         ("expire_credits", EXPIRE_EVERY_S, expire_credits),
+        ("add_up_charges", charge_days.EVERY_S, charge_days.add_up),
         ("watch_balances", BALANCES_EVERY_S, partial(watch_balances, notices=notices)),
+        ("watch_caps", BALANCES_EVERY_S, partial(watch_caps, notices=notices)),
+        ("begin_auto_top_ups", AUTO_TOP_UPS_EVERY_S, partial(begin_due, notices=notices)),
         ("watch_expiries", EXPIRIES_EVERY_S, partial(watch_expiries, notices=notices)),
         ("watch_stops", BALANCES_EVERY_S, partial(watch_stops, notices=notices)),
         ("prune_mails", PRUNE_EVERY_S, prune_mails),
+        ("prune_mail_blocks", PRUNE_EVERY_S, blocks.prune),
         ("prune_stripe_events", PRUNE_EVERY_S, prune_stripe_events),
     ]

@@ -1,4 +1,4 @@
-"""Checks of this machine: Python, platform, embedded servers' wheels, ports."""
+"""Checks of this machine: Python, platform, built pages, embedded servers' wheels, ports."""
 
 import importlib.util
 import platform
@@ -13,9 +13,9 @@ UP_PORTS = {"api port": 8000, "simulator port": 8900}
 
 
 def machine_findings(*, stack_runs: bool) -> list[Finding]:
-    """Python, platform, wheels; the default ports unless a stack already uses them."""
+    """Python, platform, pages, wheels; the default ports unless a stack already uses them."""
     ports = [] if stack_runs else [_port(name, port) for name, port in UP_PORTS.items()]
-    return [_python(), _platform(), _postgres_wheel(), _redis_wheel(), *ports]
+    return [_python(), _platform(), _pages(), _postgres_wheel(), _redis_wheel(), *ports]
 
 
 def _python() -> Finding:
@@ -30,6 +30,14 @@ def _platform() -> Finding:
     if platform.system() in {"Linux", "Darwin"}:
         return Finding("platform", "ok", detail)
     return Finding("platform", "wrong", detail, "run Parley on Linux or macOS")
+
+
+def _pages() -> Finding:
+    from app.dashboard.static_files import is_built
+
+    if is_built():
+        return Finding("pages", "ok", "built")
+    return Finding("pages", "skipped", "not built; `parley serve` needs them: make assets")
 
 
 def _postgres_wheel() -> Finding:

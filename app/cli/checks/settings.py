@@ -1,45 +1,24 @@
 """Checks of the environment: what is set, what is missing, what start-up would refuse."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 from app.cli.checks.result import Finding
-from app.core.config import Settings
+from app.core.config import REQUIRED_IN_PRODUCTION, Settings
 from app.core.errors import ConfigurationError
 
-REQUIRED = (
-    "DATABASE_URL",
-    "DATABASE_SYSTEM_URL",
-    "REDIS_URL",
-    "SECRET_KEY",
-    "ENCRYPTION_KEYS",
-    "WAHA_API_URL",
-    "WAHA_API_KEY",
-    "WAHA_WEBHOOK_SECRET",
-    "OPENAI_API_KEY",
-    "RESEND_API_KEY",
-    "EMAIL_FROM",
-    "APP_URL",
-    "MEDIA_URL",
-)
-OPTIONAL = (
-    "METRICS_TOKEN",
-    "SENTRY_DSN",
-    "DATABASE_ADMIN_URL",
-    "UPSTASH_REDIS_REST_URL",
-    "UPSTASH_REDIS_REST_TOKEN",
-    "OPENAI_BASE_URL",
-    "OPENAI_MODEL",
-    "RESEND_API_URL",
-    "TRUSTED_PROXIES",
-    "OUTBOUND_ALLOW_CIDRS",
-    "ENVIRONMENT",
+OPTIONAL = tuple(
+    name.upper()
+    for item in fields(Settings)
+    if (name := item.name) not in {"timings", "limits"}
+    and name.upper() not in REQUIRED_IN_PRODUCTION
 )
 
 
 def read_settings(environ: Mapping[str, str]) -> tuple[Settings | None, list[Finding]]:
     """The settings, if they can be used, and one finding a variable; values are never shown."""
-    findings = [_required(name, environ) for name in REQUIRED]
-    findings += [_optional(name, environ) for name in OPTIONAL]
+    findings = [_required(name, environ) for name in REQUIRED_IN_PRODUCTION]
+    findings.append(_optional(environ))
     try:
         settings = Settings.from_environ(environ)
         if settings.encryption_keys:
@@ -58,6 +37,6 @@ def _required(name: str, environ: Mapping[str, str]) -> Finding:
     return Finding(name, "wrong", "missing", f"set {name}, or run inside a `parley up` directory")
 
 
-def _optional(name: str, environ: Mapping[str, str]) -> Finding:
-    given = environ.get(name, "").strip()
-    return Finding(name, "ok" if given else "skipped", "set" if given else "not set (optional)")
+def _optional(environ: Mapping[str, str]) -> Finding:
+    given = [name for name in OPTIONAL if environ.get(name, "").strip()]
+    return Finding("optional variables", "ok", f"set: {', '.join(given) or 'none'}")

@@ -1,4 +1,4 @@
-"""Checks of the stores: both database logins, the schema, the clock, Redis, limiter, files."""
+"""Checks of the stores: database logins, schema, pgvector, prices, clock, Redis, limiter, files."""
 
 import asyncio
 import time
@@ -13,6 +13,8 @@ from app.core.errors import ConfigurationError
 
 TIMEOUT_S = 5.0
 SKEW_MAX_S = 2.0
+ALIVE_S = 20.0
+BEATING = ("worker", "scheduler")
 LOGINS = {"DATABASE_URL": "parley_app", "DATABASE_SYSTEM_URL": "parley_system"}
 
 
@@ -46,7 +48,9 @@ async def _database(variable: str, url: str) -> list[Finding]:
     try:
         findings = [await _privilege(name, connection)]
         if variable == "DATABASE_SYSTEM_URL":
-            findings += [await _schema(connection), await _clock(connection)]
+            findings += [await _schema(connection), await _vectors(connection)]
+            findings += [await _prices(connection), await _processes(connection)]
+            findings.append(await _clock(connection))
         return findings
     finally:
         await connection.close()
@@ -85,6 +89,50 @@ async def _schema(connection: Any) -> Finding:
     return Finding(
         "schema", "wrong", f"at {found or 'nothing'}, this code needs {wanted}", "parley migrate up"
     )
+
+
+async def _vectors(connection: Any) -> Finding:
+    found = await connection.fetchval("select extversion from pg_extension where extname='vector'")
+    if found is None:
+        return Finding("pgvector", "wrong", "not installed", "run deploy/bootstrap.sql")
+    return Finding("pgvector", "ok", found)
+
+
+async def _prices(connection: Any) -> Finding:
+    """Without a price list in force nothing can be held, so nothing is answered."""
+    import asyncpg
+
+    try:
+        found = await connection.fetchval(
+            "select id from price_versions"
+            " where valid_from <= now() and coalesce(valid_until, 'infinity') > now()"
+        )
+    except asyncpg.PostgresError:
+        return Finding("price list", "skipped", "needs the schema")
+    if found is None:
+        return Finding("price list", "wrong", "none is in force", "parley credits price schedule")
+    return Finding("price list", "ok", f"version {found}")
+
+
+async def _processes(connection: Any) -> Finding:
+    """Who is alive by the rows that they write every five seconds."""
+    import asyncpg
+
+    try:
+        rows = await connection.fetch(
+            "select service, count(*) as alive from process_heartbeats"
+            " where beat_at > now() - make_interval(secs => $1) group by service order by service",
+            ALIVE_S,
+        )
+    except asyncpg.PostgresError:
+        return Finding("processes", "skipped", "needs the schema")
+    alive = {row["service"]: row["alive"] for row in rows}
+    told = ", ".join(f"{service} × {count}" for service, count in alive.items()) or "none"
+    missing = [service for service in BEATING if service not in alive]
+    if missing:
+        remedy = f"start parley {' and parley '.join(missing)}"
+        return Finding("processes", "skipped", f"alive: {told}", remedy)
+    return Finding("processes", "ok", f"alive: {told}")
 
 
 async def _clock(connection: Any) -> Finding:
@@ -154,7 +202,7 @@ async def _media(settings: Settings) -> Finding:
     """Whether customers' files can be written, read and deleted."""
     if not settings.media_url:
         return Finding("media", "skipped", "MEDIA_URL is missing")
-    from app.core.media.store import open_store
+    from app.core.media.opening import open_store
 
     tenant, probe = UUID(int=0), ids.uuid7()
     try:

@@ -25,7 +25,7 @@ def admin() -> None:
     load_environment()
 
 
-@admin.command("create")
+@admin.command("create", short_help="Make somebody a platform admin.")
 @click.option("--email", required=True, metavar="ADDRESS", help="With which they sign in.")
 @click.option("--name", default="Admin", show_default=True, help="What they are called.")
 @click.option("--mail", "send", is_flag=True, help="Mail the link instead of printing it.")

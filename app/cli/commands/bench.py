@@ -10,7 +10,7 @@ RUNS = 5
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice(NAMES), help="One of those above.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the figures as one JSON object, the last line."
 )

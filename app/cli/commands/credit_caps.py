@@ -20,6 +20,7 @@ _OFF = "off"
 @click.command("caps")
 @click.option("--tenant", required=True, metavar="ID|SLUG", help="Whose caps.")
 @click.option("--daily", metavar="N|off", help="Credits a day, in the tenant's time zone.")
+@click.option("--monthly", metavar="N|off", help="Credits a calendar month, likewise.")
 @click.option("--contact", type=int, metavar="N", help="Replies to one contact a day.")
 @click.option("--auto-stop", metavar="N|off", help="Credits an hour that stop the assistant.")
 @click.option("--resume", is_flag=True, help="Let a stopped assistant go on.")
@@ -28,6 +29,7 @@ def show_or_change_caps(
     *,
     tenant: str,
     daily: str | None,
+    monthly: str | None,
     contact: int | None,
     auto_stop: str | None,
     resume: bool,
@@ -37,6 +39,8 @@ def show_or_change_caps(
     wanted: dict[str, Any] = {}
     if daily is not None:
         wanted["daily_cap_ucr"] = _credits(daily, "--daily")
+    if monthly is not None:
+        wanted["monthly_cap_ucr"] = _credits(monthly, "--monthly")
     if contact is not None:
         wanted["contact_replies_per_day"] = contact
     if auto_stop is not None:
@@ -70,9 +74,11 @@ def _credits(value: str, option: str) -> int | None:
 def _as_json(now: CapsNow) -> dict[str, object]:
     return {
         "daily": _amount(now.caps.daily_cap_ucr),
+        "monthly": _amount(now.caps.monthly_cap_ucr),
         "contact_replies_per_day": now.caps.contact_replies_per_day,
         "auto_stop_per_hour": _amount(now.caps.auto_stop_ucr_per_hour),
         "used_today": format_credits(now.used_today_ucr),
+        "used_this_month": format_credits(now.used_this_month_ucr),
         "stopped_at": now.stopped_at.isoformat() if now.stopped_at else None,
         "stopped_reason": now.stopped_reason,
     }
@@ -84,9 +90,12 @@ def _amount(ucr: int | None) -> str | None:
 
 def _sentences(now: CapsNow) -> str:
     daily, hourly = _amount(now.caps.daily_cap_ucr), _amount(now.caps.auto_stop_ucr_per_hour)
+    monthly = _amount(now.caps.monthly_cap_ucr)
     used = format_credits(now.used_today_ucr)
+    used_month = format_credits(now.used_this_month_ucr)
     lines = [
         f"Credits a day: {f'at most {daily}' if daily else 'no cap'}; {used} used today.",
+        f"Credits a month: {f'at most {monthly}' if monthly else 'no cap'}; {used_month} used.",
         f"Replies to one contact a day: at most {now.caps.contact_replies_per_day}.",
         f"Auto-stop: {f'above {hourly} credits an hour' if hourly is not None else 'off'}.",
     ]

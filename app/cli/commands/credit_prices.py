@@ -90,7 +90,7 @@ def schedule(
 
 
 @price_group.command("withdraw")
-@click.argument("version", type=int)
+@click.argument("version", type=int, help="Its number, from parley credits prices.")
 def withdraw(*, version: int) -> int:
     """Take back a scheduled version that is not in force yet."""
 

@@ -111,7 +111,7 @@ def verify(*, tenant: str | None, json_output: bool) -> int:
     return ExitCode.DONE if all(proof.holds_true for proof in proofs) else ExitCode.WRONG
 
 
-@credits_group.command("unfreeze")
+@credits_group.command("unfreeze", short_help="Let a frozen tenant use its credits again.")
 @_tenant
 @click.option("--reason", required=True, help="What was found and mended, for the audit trail.")
 def unfreeze(*, tenant: str, reason: str) -> int:

@@ -20,9 +20,11 @@ from app.cli.local.lock import is_held
 def doctor(*, json_output: bool) -> int:
     """Check this installation and say what to do about what is wrong.
 
-    Python and platform, every variable (whether it is set, never its value), both database logins
-    and their privileges, schema, clock, Redis, limiter, WAHA, model, mail and Sentry. Changes
-    nothing, sends nothing, costs nothing. Works without any environment too.
+    Python, platform and built pages, every variable (whether it is set, never its value), both
+    database logins and their privileges, schema, pgvector, price list, which processes are alive,
+    clock, Redis, limiter, the store of files, WAHA, the models by name, mail, payments and Sentry.
+    Writes and deletes one small file in that store; else changes nothing, sends nothing, costs
+    nothing. Works without any environment too.
 
     Exit code 0: all well, 1: something is wrong, 3: something does not answer.
     """

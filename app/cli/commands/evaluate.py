@@ -49,7 +49,7 @@ def retrieval(corpus: Path, questions: Path, *, as_json: bool) -> int:
     return 0
 
 
-@evaluate.command()
+@evaluate.command(short_help="Ask golden questions and judge the answers.")
 @click.option(
     "--sample",
     "samples",

@@ -27,20 +27,20 @@ def migrate() -> None:
 
 
 @migrate.command("up")
-@click.argument("revision", default="head")
+@click.argument("revision", default="head", help="Its number, e.g. 0012.")
 def up(revision: str) -> None:
     """Migrate to REVISION, the newest by default."""
     click.echo(f"The schema is at revision {_reach(runner.upgrade(_admin_url(), revision))}.")
 
 
 @migrate.command("down")
-@click.argument("revision", default="-1")
+@click.argument("revision", default="-1", help="Its number, or -N for N steps.")
 def down(revision: str) -> None:
     """Migrate back to REVISION, one step by default. Data of later revisions is lost."""
     click.echo(f"The schema is at revision {_reach(runner.downgrade(_admin_url(), revision))}.")
 
 
-@migrate.command("status")
+@migrate.command("status", short_help="Compare the database with this code.")
 def status() -> int:
     """Tell the database's revision and this code's; exit 1 when they differ."""
     found, wanted = _reach(runner.current(_admin_url())), runner.head()
@@ -51,7 +51,7 @@ def status() -> int:
     return ExitCode.WRONG
 
 
-@migrate.command("bootstrap")
+@migrate.command("bootstrap", short_help="Make roles and database, once for a server.")
 @click.option("--superuser-url", required=True, help="postgresql:// URL of a superuser.")
 @click.option("--database", default="parley", show_default=True, help="Database to make.")
 def make_roles(superuser_url: str, database: str) -> None:

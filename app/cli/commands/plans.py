@@ -73,8 +73,8 @@ def list_plans(*, json_output: bool) -> int:
     return ExitCode.DONE
 
 
-@plans.command("set")
-@click.argument("code")
+@plans.command("set", short_help="Make or change a plan.")
+@click.argument("code", help="A short name that stays, e.g. starter.")
 @_name
 @_credits
 @_price
@@ -103,8 +103,8 @@ def set_plan(*, code: str, amount: str | None, reason: str, **terms: Any) -> int
     return ExitCode.DONE
 
 
-@plans.command("package")
-@click.argument("code")
+@plans.command("package", short_help="Make or change a top-up package.")
+@click.argument("code", help="A short name that stays, e.g. starter.")
 @_name
 @_credits
 @_price

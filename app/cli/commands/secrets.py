@@ -50,7 +50,7 @@ def status(*, json_output: bool) -> int:
     return ExitCode.DONE
 
 
-@secrets.command("rotate")
+@secrets.command("rotate", short_help="Re-seal every secret with the first key.")
 @_json
 def rotate(*, json_output: bool) -> int:
     """Re-seal every secret with the first key of ENCRYPTION_KEYS; safe to stop and repeat."""

@@ -65,10 +65,12 @@ class Server(uvicorn.Server):
 def serve(host: str, port: int) -> int:
     """Run the web API until SIGTERM, then exit with 0 within a second.
 
-    Webhooks, health and readiness, metrics. Open keep-alive connections are closed, running
-    requests get a moment to finish. Listen on 0.0.0.0 only behind a proxy that you trust.
+    Webhooks, pages, the API for programs, health and metrics. At the end open keep-alive
+    connections are closed, running requests get a moment to finish. Listen on 0.0.0.0 only behind
+    a proxy that you trust.
 
-    Needs DATABASE_URL, DATABASE_SYSTEM_URL and REDIS_URL.
+    Needs DATABASE_URL, DATABASE_SYSTEM_URL and REDIS_URL, and the pages' files (make assets); the
+    rest of the environment as in deploy/parley.env.example.
     """
     leave_on_signals()
     from app.core.config import Settings

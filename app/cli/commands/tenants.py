@@ -71,7 +71,7 @@ def list_tenants(*, status: str | None, json_output: bool) -> int:
     return ExitCode.DONE
 
 
-@tenants.command("suspend")
+@tenants.command("suspend", short_help="Stop the assistant of a business.")
 @_tenant
 @_reason
 def suspend(*, tenant: str, reason: str) -> int:

@@ -46,8 +46,8 @@ def up(
 
     Starts PostgreSQL and Redis (embedded, unless DATABASE_URL or REDIS_URL are set), migrates,
     sets up a demo business, and runs API, worker, scheduler and the simulator: WhatsApp, the model,
-    mail and error reports over real HTTP, with a phone page to type on. A process that dies is
-    started again. With OPENAI_API_KEY set, the real model answers.
+    mail, payments and error reports over real HTTP, with a page of phones to type on. A process
+    that dies is started again. With OPENAI_API_KEY set, the real model answers.
 
     `run.json` in the data directory tells other programs where everything is.
     """

@@ -1,12 +1,7 @@
 """The business that `parley up` opens with, as far as the command line needs to know it."""
 
-import asyncio
-import importlib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from app.core.config import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +27,3 @@ class DemoTenant:
     sample_questions: tuple[str, ...] = ("Hi! Are you open on Sunday?",)
     api_key: str | None = field(default=None, repr=False)
     logins: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
-
-
-def seed(environment: Mapping[str, str]) -> DemoTenant:
-    """Seed the demo business, or find it seeded, with the stack's environment."""
-    settings = Settings.from_environ(environment)
-    result = importlib.import_module("app.cli.seed").seed_demo(settings)
-    tenant = asyncio.run(_await(result)) if inspect.isawaitable(result) else result
-    if not isinstance(tenant, DemoTenant):
-        raise TypeError("app.cli.seed.seed_demo must return a DemoTenant")
-    return tenant
-
-
-async def _await(result: object) -> object:
-    return await result if inspect.isawaitable(result) else result

@@ -1,5 +1,6 @@
 """The secrets of a local installation: made once, kept in `secrets.json` (0600)."""
 
+import base64
 import secrets
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def _fresh() -> dict[str, str]:
         "WAHA_WEBHOOK_SECRET": secrets.token_hex(32),
         "METRICS_TOKEN": secrets.token_hex(32),
         "RESEND_API_KEY": f"re_{secrets.token_hex(16)}",
+        "RESEND_WEBHOOK_SECRET": f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
         "PASSWORD_OWNER": secrets.token_urlsafe(32),
         "PASSWORD_APP": secrets.token_urlsafe(32),

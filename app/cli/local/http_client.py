@@ -13,10 +13,11 @@ BODY_LIMIT_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body of one response."""
+    """Status, body and headers (names in lower case) of one response."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str]
 
     def json(self) -> Any:
         """The body as JSON; `ValueError` when it is something else."""
@@ -48,7 +49,8 @@ def request(
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(method, path, body=body, headers=fields)
         response = connection.getresponse()
-        return Answer(response.status, response.read(BODY_LIMIT_BYTES))
+        named = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, response.read(BODY_LIMIT_BYTES), named)
     except http.client.HTTPException as error:
         raise ConnectionError(f"{parts.netloc} broke off: {type(error).__name__}") from error
     finally:

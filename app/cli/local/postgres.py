@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from app.cli.local.cluster import SERVER_ENV, Cluster, open_cluster
+from app.cli.local.embedded import EmbeddedServer
 from app.cli.local.files import make_private_directory
 from app.cli.local.install import (
     EmbeddedServerError,
@@ -13,28 +14,28 @@ from app.cli.local.install import (
     remove_cluster,
     unprivileged_identity,
 )
-from app.cli.local.lock import DirectoryLock
 from app.cli.local.ports import LOOPBACK
 from app.cli.local.postmaster import clear_stale_file, is_ready
 from app.cli.local.process import POLL_S, ChildProcess, tail
 
-START_S = 30.0
-STOP_S = 5.0
 MAX_CONNECTIONS = 200
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """One PostgreSQL server whose identity lives in `data_dir`.
 
     The server listens on 127.0.0.1 only, without a Unix socket, scram-sha-256 for everyone. Port
     and password are kept, so a URL stays good over restarts, unless another program took the port.
     `durable=False` gives up safety against power loss for speed (tests); commits still survive a
-    kill -9 of the server unless `synchronous_commit` is off too. Start it from the main thread.
+    kill -9 of the server unless `synchronous_commit` is off too. A stop is a fast shutdown: open
+    transactions are rolled back.
     Raises `EmbeddedServerError` when it cannot run and `DirectoryHeldError` when another process
     already runs it.
     """
 
     name = "postgres"
+    start_s = 30.0
+    stop_s = 5.0
 
     def __init__(
         self,
@@ -44,18 +45,10 @@ class EmbeddedPostgres:
         synchronous_commit: bool = True,
         log_path: Path | None = None,
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.log_path = log_path or self.data_dir / "postgres.log"
+        super().__init__(data_dir, log_path)
         self._durable = durable
         self._synchronous_commit = synchronous_commit
-        self._lock = DirectoryLock(self.data_dir)
         self._cluster: Cluster | None = None
-        self._process: ChildProcess | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the postmaster."""
-        return self._process.pid if self._process else None
 
     @property
     def port(self) -> int:
@@ -67,12 +60,6 @@ class EmbeddedPostgres:
         """`postgresql://postgres:…@127.0.0.1:PORT/postgres`; for the bootstrap only."""
         cluster = self._known()
         return f"postgresql://postgres:{cluster.password}@{LOOPBACK}:{cluster.port}/postgres"
-
-    def start(self, timeout_s: float = START_S) -> None:
-        """Create the cluster if there is none, start the server, return when it takes queries."""
-        self.prepare()
-        self.spawn()
-        self.wait_ready(timeout_s)
 
     def prepare(self) -> None:
         """Take the directory, make or read the cluster, end a server left over from a crash."""
@@ -102,13 +89,13 @@ class EmbeddedPostgres:
         )
         self._process.spawn()
 
-    def wait_ready(self, timeout_s: float = START_S) -> None:
+    def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until the server has written that it takes queries, spawning again if it fails.
 
         After a kill -9 its orphaned backends may hold the shared memory for a moment; the first
         attempt then ends at once.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (timeout_s or self.start_s)
         while not self._ready():
             if time.monotonic() > deadline:
                 self.stop()
@@ -120,34 +107,6 @@ class EmbeddedPostgres:
                 time.sleep(0.2)
                 self.spawn()
             time.sleep(POLL_S)
-
-    def poll(self) -> int | None:
-        """Exit status of the server, None while it runs."""
-        return self._process.poll() if self._process else 0
-
-    def restart(self, timeout_s: float = START_S) -> None:
-        """Start again on the same port after a stop or a crash, keeping the directory."""
-        if self._process is not None:
-            self._process.stop(STOP_S)
-        self.spawn()
-        self.wait_ready(timeout_s)
-
-    def request_stop(self) -> None:
-        """Ask for a fast shutdown, without waiting."""
-        if self._process is not None:
-            self._process.request_stop()
-
-    def finish_stop(self, grace_s: float = STOP_S) -> int | None:
-        """Wait for the end (kill after `grace_s`) and give the directory back."""
-        try:
-            return self._process.finish_stop(grace_s) if self._process else None
-        finally:
-            self._lock.release()
-
-    def stop(self, grace_s: float = STOP_S) -> int | None:
-        """Fast shutdown; open transactions are rolled back."""
-        self.request_stop()
-        return self.finish_stop(grace_s)
 
     def destroy(self) -> None:
         """Stop, and remove the server's files and the data directory for good."""

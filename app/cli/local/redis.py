@@ -4,38 +4,30 @@ import socket
 import time
 from pathlib import Path
 
+from app.cli.local.embedded import EmbeddedServer
 from app.cli.local.files import make_private_directory, read_json, write_json
 from app.cli.local.install import EmbeddedServerError, redis_server, unprivileged_identity
-from app.cli.local.lock import DirectoryLock
 from app.cli.local.ports import LOOPBACK, free_port
 from app.cli.local.process import POLL_S, ChildProcess, tail
 
-START_S = 10.0
-STOP_S = 2.0
 SERVER_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(EmbeddedServer):
     """One Redis on 127.0.0.1 whose port lives in `data_dir`; nothing is written to disk.
 
     `maxmemory-policy` is noeviction, because a broker must refuse rather than forget silently. As
     root it runs as `nobody`: an open Redis of root would let any local user write files as root.
-    Start it from the main thread.
+    After a restart it is empty.
     """
 
     name = "redis"
+    start_s = 10.0
+    stop_s = 2.0
 
     def __init__(self, data_dir: Path, *, log_path: Path | None = None) -> None:
-        self.data_dir = data_dir.absolute()
-        self.log_path = log_path or self.data_dir / "redis.log"
-        self._lock = DirectoryLock(self.data_dir)
+        super().__init__(data_dir, log_path)
         self._port: int | None = None
-        self._process: ChildProcess | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the server."""
-        return self._process.pid if self._process else None
 
     @property
     def port(self) -> int:
@@ -48,12 +40,6 @@ class EmbeddedRedis:
     def url(self) -> str:
         """`redis://127.0.0.1:PORT/0`."""
         return f"redis://{LOOPBACK}:{self.port}/0"
-
-    def start(self, timeout_s: float = START_S) -> None:
-        """Start the server and return when it answers."""
-        self.prepare()
-        self.spawn()
-        self.wait_ready(timeout_s)
 
     def prepare(self) -> None:
         """Take the directory and settle the port: that of last time where it is free."""
@@ -83,42 +69,14 @@ class EmbeddedRedis:
         # fmt: on
         self._process.spawn()
 
-    def wait_ready(self, timeout_s: float = START_S) -> None:
+    def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until PING is answered with PONG."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (timeout_s or self.start_s)
         while not self._answers():
             if self.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise EmbeddedServerError(f"Redis did not start:\n{tail(self.log_path)}")
             time.sleep(POLL_S)
-
-    def poll(self) -> int | None:
-        """Exit status of the server, None while it runs."""
-        return self._process.poll() if self._process else 0
-
-    def restart(self, timeout_s: float = START_S) -> None:
-        """Start again on the same port after a stop or a crash; it comes back empty."""
-        if self._process is not None:
-            self._process.stop(STOP_S)
-        self.spawn()
-        self.wait_ready(timeout_s)
-
-    def request_stop(self) -> None:
-        """Ask for the end, without waiting."""
-        if self._process is not None:
-            self._process.request_stop()
-
-    def finish_stop(self, grace_s: float = STOP_S) -> int | None:
-        """Wait for the end (kill after `grace_s`) and give the directory back."""
-        try:
-            return self._process.finish_stop(grace_s) if self._process else None
-        finally:
-            self._lock.release()
-
-    def stop(self, grace_s: float = STOP_S) -> int | None:
-        """Stop the server."""
-        self.request_stop()
-        return self.finish_stop(grace_s)
 
     def _answers(self) -> bool:
         try:

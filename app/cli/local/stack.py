@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.cli.environment import remove_environment, save_environment
 from app.cli.errors import CommandError, ExitCode
-from app.cli.local.demo_tenant import DemoTenant, seed
+from app.cli.local.demo_tenant import DemoTenant
 from app.cli.local.development_secrets import load_secrets, role_passwords
 from app.cli.local.files import make_private_directory
 from app.cli.local.http_client import request
@@ -98,6 +98,9 @@ class LocalStack:
         self._start_simulator()
         self._migrate(databases)
         save_environment(self.data_dir, self.environment)
+        # Loaded here: half of the product, which `parley --help` does not need.
+        from app.cli.seed import seed
+
         self._tenant = seed(self.environment)
         self._start_product()
 

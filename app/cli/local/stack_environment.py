@@ -82,6 +82,7 @@ def stack_environment(
         "WAHA_API_KEY": secrets["WAHA_API_KEY"],
         "RESEND_API_URL": f"{simulator}/resend",
         "RESEND_API_KEY": secrets["RESEND_API_KEY"],
+        "RESEND_WEBHOOK_SECRET": secrets["RESEND_WEBHOOK_SECRET"],
         "STRIPE_API_URL": f"{simulator}/stripe",
         "STRIPE_SECRET_KEY": "sk_test_simulator",
         "STRIPE_WEBHOOK_SECRET": secrets["STRIPE_WEBHOOK_SECRET"],
@@ -109,7 +110,11 @@ def simulator_environment(values: Mapping[str, str]) -> dict[str, str]:
         "SIMULATOR_STRIPE_WEBHOOK_URL": f"http://{LOOPBACK}:{values['PORT']}/webhooks/stripe",
         "SIMULATOR_STRIPE_WEBHOOK_SECRET": values["STRIPE_WEBHOOK_SECRET"],
     }
-    return wanted | stripe | {"PYTHONUNBUFFERED": "1"}
+    resend = {
+        "SIMULATOR_RESEND_WEBHOOK_URL": f"http://{LOOPBACK}:{values['PORT']}/webhooks/resend",
+        "SIMULATOR_RESEND_WEBHOOK_SECRET": values["RESEND_WEBHOOK_SECRET"],
+    }
+    return wanted | stripe | resend | {"PYTHONUNBUFFERED": "1"}
 
 
 def server_environment(values: Mapping[str, str]) -> dict[str, str]:
