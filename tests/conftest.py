@@ -1,40 +1,32 @@
-"""What all tests share: one PostgreSQL and one Redis a session, a migrated database a test.
+"""What all tests share: one PostgreSQL and one Redis a session, an empty database a test.
 
 The cluster and the migrated template are made once a session (once an xdist worker); a test
-gets a copy, so tests neither see each other's rows nor depend on their order.
+gets a copy, or one that was emptied, so tests neither see each other's rows nor depend on their
+order.
 """
 
 import asyncio
 import os
-import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from app.cli.local.postgres import EmbeddedPostgres
 from app.cli.local.redis import EmbeddedRedis
 from app.core.config import Limits, Settings, Timings
-from app.core.db.engine import Database
-from migrations import bootstrap, runner
-from tests import wiping
-
-TEMPLATE = "parley_template"
-PASSWORDS = bootstrap.RolePasswords(owner="owner", app="app", system="system")
+from tests.databases import Databases, TestDatabase, make_template
+from tests.spreading import Spreading, longest_first
+from tests.worlds import Api, World, open_api, open_world
 
 
-@dataclass(frozen=True)
-class TestDatabase:
-    """A migrated, empty database with its logins' URLs."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
 
-    __test__ = False
 
-    db: Database
-    app_url: str
-    system_url: str
-    admin_url: str
-    superuser_url: str
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spreading:
+    return Spreading(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +39,9 @@ def _environment_of_one_test() -> Iterator[None]:
         os.environ.update(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
+    """One event loop a session, so that connections may outlive a test."""
     return "asyncio"
 
 
@@ -57,78 +50,31 @@ def superuser_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A cluster of this session, with the migrated template in it."""
     given = os.environ.get("PARLEY_TEST_SUPERUSER_URL")
     if given:
-        asyncio.run(_make_template(given))
+        asyncio.run(make_template(given))
         yield given
         return
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", durable=False)
     server.start()
     try:
-        asyncio.run(_make_template(server.superuser_url))
+        asyncio.run(make_template(server.superuser_url))
         yield server.superuser_url
     finally:
         server.destroy()
 
 
-async def _make_template(superuser_url: str) -> None:
-    await bootstrap.drop_database(superuser_url, TEMPLATE)
-    urls = await bootstrap.bootstrap(superuser_url, database=TEMPLATE, passwords=PASSWORDS)
-    await runner.upgrade(urls.admin)
-
-
-@asynccontextmanager
-async def open_database(superuser_url: str) -> AsyncIterator[TestDatabase]:
-    """A copy of the template, dropped in the end."""
-    name = await _copy(superuser_url)
-    try:
-        async with _connected(superuser_url, name) as opened:
-            yield opened
-    finally:
-        await bootstrap.drop_database(superuser_url, name)
-
-
-async def _copy(superuser_url: str) -> str:
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    await bootstrap.clone_database(superuser_url, TEMPLATE, name)
-    return name
-
-
-@asynccontextmanager
-async def _connected(superuser_url: str, name: str) -> AsyncIterator[TestDatabase]:
-    urls = bootstrap.urls_for(superuser_url, database=name, passwords=PASSWORDS)
-    db = Database(app_url=urls.app, system_url=urls.system, pool_size=16)
-    try:
-        root = superuser_url.rsplit("/", 1)[0]
-        yield TestDatabase(db, urls.app, urls.system, urls.admin, f"{root}/{name}")
-    finally:
-        await db.close()
-
-
 @pytest.fixture(scope="session")
-def idle_databases() -> dict[str, str]:
-    """Databases that a test has left empty, with their schema's fingerprint."""
-    return {}
+async def databases(anyio_backend: str, superuser_url: str) -> AsyncIterator[Databases]:
+    """What databases are lent from."""
+    stock = Databases(superuser_url)
+    yield stock
+    await stock.close()
 
 
 @pytest.fixture
-async def database(
-    superuser_url: str, idle_databases: dict[str, str]
-) -> AsyncIterator[TestDatabase]:
-    """An empty database for one test: one that was used and wiped, else a copy of the template.
-
-    A copy takes as long as ten tests do. What a test changed of the schema is noticed; then its
-    database goes, and the next test gets a copy.
-    """
-    if idle_databases:
-        name, schema = idle_databases.popitem()
-    else:
-        name = await _copy(superuser_url)
-        schema = await wiping.prepare(superuser_url, name)
-    async with _connected(superuser_url, name) as opened:
-        yield opened
-    if await wiping.wipe(superuser_url, name, schema):
-        idle_databases[name] = schema
-    else:
-        await bootstrap.drop_database(superuser_url, name)
+async def database(databases: Databases) -> AsyncIterator[TestDatabase]:
+    """An empty database for one test."""
+    async with databases.lend() as lent:
+        yield lent
 
 
 @pytest.fixture(scope="session")
@@ -157,3 +103,17 @@ def settings(database: TestDatabase, redis_server_url: str) -> Settings:
         timings=Timings(idle_s=0, cap_s=5, sweep_s=0.5, typing_max_s=0, retry_base_s=0.1),
         limits=Limits(),
     )
+
+
+@pytest.fixture(scope="module")
+async def world(databases: Databases, redis_server_url: str) -> AsyncIterator[World]:
+    """Businesses and numbers in a database of the module's own."""
+    async with open_world(databases, redis_server_url) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+async def api(world: World) -> AsyncIterator[Api]:
+    """The API over real HTTP, in the module's world."""
+    async with open_api(world.settings) as api:
+        yield api

@@ -14,7 +14,7 @@ from app.cli.commands.serve import configuration
 from app.core.config import Settings
 from app.factory import create_app
 
-START_S = 15.0
+START_S = 30.0
 
 
 @contextmanager

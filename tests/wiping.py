@@ -2,19 +2,20 @@
 
 import asyncpg
 
-# For a superuser, once, in a fresh database: what migrations put there.
-KEEP = """
-create schema kept;
-create table kept.plans as table public.plans;
-create table kept.price_versions as table public.price_versions;
+# Once a connection, in a fresh database: what migrations put there.
+_KEEP = """
+create temp table kept_plans as table public.plans;
+create temp table kept_price_versions as table public.price_versions;
 """
-# For a superuser: foreign keys and triggers stay out of the way.
-WIPE = """
+# Foreign keys and triggers stay out of the way.
+_WIPE = """
 do $$
 declare
     name text;
 begin
     perform set_config('session_replication_role', 'replica', true);
+    -- Whoever still holds a lock when his test is over is not waited for.
+    perform set_config('lock_timeout', '1s', true);
     for name in
         select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition
@@ -23,8 +24,8 @@ begin
     loop
         execute format('delete from public.%I', name);
     end loop;
-    insert into public.plans select * from kept.plans;
-    insert into public.price_versions select * from kept.price_versions;
+    insert into public.plans select * from kept_plans;
+    insert into public.price_versions select * from kept_price_versions;
 end $$
 """
 
@@ -32,7 +33,8 @@ end $$
 _SCHEMA = """
 with ours as (select oid from pg_namespace where nspname = 'public')
 select md5(concat_ws('|',
-    (select string_agg(concat(relname, relkind, relacl, relrowsecurity, relforcerowsecurity), ','
+    (select string_agg(concat(oid, relname, relkind, relacl, relrowsecurity,
+            relforcerowsecurity), ','
             order by relname) from pg_class where relnamespace in (table ours)),
     (select string_agg(concat(attrelid::regclass, attname, atttypid, attnotnull), ','
             order by attrelid::regclass::text, attnum)
@@ -42,39 +44,27 @@ select md5(concat_ws('|',
      from pg_constraint where connamespace in (table ours)),
     (select string_agg(concat(tgrelid::regclass, tgname, tgenabled), ','
             order by tgname, tgrelid) from pg_trigger where not tgisinternal),
-    (select string_agg(concat(polrelid::regclass, polname), ',' order by polname, polrelid)
-     from pg_policy),
+    (select string_agg(concat(polrelid::regclass, polname, polroles, md5(concat(polqual,
+            polwithcheck))), ',' order by polname, polrelid) from pg_policy),
     (select string_agg(concat(proname, md5(prosrc), proacl), ',' order by proname, oid)
      from pg_proc where pronamespace in (table ours)),
     (select string_agg(version_num, ',') from public.alembic_version)))
 """
 
 
-async def prepare(superuser_url: str, name: str) -> str:
-    """Make a fresh database one that can be wiped; return its schema's fingerprint."""
-    connection = await _connect(superuser_url, name)
-    try:
-        await connection.execute(KEEP)
-        fingerprint: str = await connection.fetchval(_SCHEMA)
-        return fingerprint
-    finally:
-        await connection.close()
+async def prepare(connection: asyncpg.Connection) -> str:
+    """Keep what a fresh database has in its tables; return its schema's fingerprint."""
+    await connection.execute(_KEEP)
+    fingerprint: str = await connection.fetchval(_SCHEMA)
+    return fingerprint
 
 
-async def wipe(superuser_url: str, name: str, schema: str) -> bool:
-    """Empty a database; False when its schema is no longer what it was."""
-    connection = await _connect(superuser_url, name)
+async def wipe(connection: asyncpg.Connection, schema: str) -> bool:
+    """Empty a database; False when its schema is no longer what it was, or it cannot be had."""
     try:
         if await connection.fetchval(_SCHEMA) != schema:
             return False
-        await connection.execute(WIPE)
-    except asyncpg.PostgresError:
+        await connection.execute(_WIPE)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         return False
-    else:
-        return True
-    finally:
-        await connection.close()
-
-
-async def _connect(superuser_url: str, name: str) -> asyncpg.Connection:
-    return await asyncpg.connect(f"{superuser_url.rsplit('/', 1)[0]}/{name}")
+    return True

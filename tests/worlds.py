@@ -8,7 +8,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,12 @@ from app.core.signing import hmac_sha512_hex
 from app.messaging.ingest.normalise import drain_once
 from billing.ledger import service as ledger
 from billing.ledger.schemas import Grant
-from migrations import bootstrap
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
-from tests.conftest import PASSWORDS, TEMPLATE
+from tests.databases import Databases
 from tests.fixtures.waha import Body, WahaSession, encode
 from tests.serving import serving
 
-WAIT_S = 15.0
+WAIT_S = 30.0
 DRAINS_MAX = 30
 # What "time passes" moves. The inbox's day is a partition key and stays.
 _AGED = ("contacts", "conversations", "messages", "turns", "sends", "send_parts", "send_attempts")
@@ -270,35 +269,26 @@ def fresh_settings(settings: Settings, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def open_world(superuser_url: str, redis_url: str) -> AsyncIterator[World]:
+async def open_world(databases: Databases, redis_url: str) -> AsyncIterator[World]:
     """A world on a database of its own, which a whole module of tests may share."""
-    name = f"world_{uuid4().hex[:12]}"
-    await bootstrap.clone_database(superuser_url, TEMPLATE, name)
-    urls = bootstrap.urls_for(superuser_url, database=name, passwords=PASSWORDS)
-    db = Database(app_url=urls.app, system_url=urls.system, pool_size=8, name="test")
-    superuser = await asyncpg.connect(f"{superuser_url.rsplit('/', 1)[0]}/{name}")
-    files = tempfile.TemporaryDirectory(prefix="parley-files-")
-    settings = Settings(
-        environment="test",
-        database_url=urls.app,
-        database_system_url=urls.system,
-        redis_url=redis_url,
-        secret_key=uuid4().hex * 2,
-        encryption_keys=f"t1:{'5a' * 32}",
-        media_url=Path(files.name).as_uri(),
-        waha_webhook_secret=f"platform-{uuid4().hex}",
-        openai_api_key="simulator",
-        timings=Timings(idle_s=0, cap_s=5, sweep_s=0.5, typing_max_s=0, retry_base_s=0.1),
-        # All tests come from one address; the tests of the limit bring their own figures.
-        limits=Limits(hook_bad_per_min=60_000, hook_bad_burst=60_000),
-    )
-    try:
-        yield World(db, settings, superuser)
-    finally:
-        files.cleanup()
-        await superuser.close()
-        await db.close()
-        await bootstrap.drop_database(superuser_url, name)
+    async with AsyncExitStack() as stack:
+        lent = await stack.enter_async_context(databases.lend())
+        files = stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-files-"))
+        settings = Settings(
+            environment="test",
+            database_url=lent.app_url,
+            database_system_url=lent.system_url,
+            redis_url=redis_url,
+            secret_key=uuid4().hex * 2,
+            encryption_keys=f"t1:{'5a' * 32}",
+            media_url=Path(files).as_uri(),
+            waha_webhook_secret=f"platform-{uuid4().hex}",
+            openai_api_key="simulator",
+            timings=Timings(idle_s=0, cap_s=5, sweep_s=0.5, typing_max_s=0, retry_base_s=0.1),
+            # All tests come from one address; the tests of the limit bring their own figures.
+            limits=Limits(hook_bad_per_min=60_000, hook_bad_burst=60_000),
+        )
+        yield World(lent.db, settings, lent.superuser)
 
 
 @asynccontextmanager
@@ -312,7 +302,7 @@ async def open_api(settings: Settings) -> AsyncIterator[Api]:
 
 
 async def eventually(attempt: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Try again and again until it holds, at most 15 s."""
+    """Try again and again until it holds, at most 30 s."""
     deadline = time.monotonic() + WAIT_S
     while not await attempt():
         assert time.monotonic() < deadline, f"{what} did not come true within {WAIT_S:g} s"

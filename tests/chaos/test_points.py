@@ -12,8 +12,7 @@ from benchmarks.chaos.points import ACTIONS, Action, Matrix, build_stage
 from tests.chaos.scene import Scene
 from tests.chaos.stages import running
 
-# One stage for all of them, so one process of the test run has to have them all.
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("points")]
+pytestmark = pytest.mark.timeout(240)
 
 # Longer than any lease: an attempt's lease outlasts the time its call may take by 5 s.
 STALL_S = 7.0

@@ -19,9 +19,10 @@ from benchmarks.chaos.stage import Stage
 from tests.chaos.scene import Scene
 from tests.chaos.stages import running
 from tests.fixtures.waha import WahaSession, encode
+from tests.pace import stretched
 from tests.worlds import signed
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("situations")]
+pytestmark = pytest.mark.timeout(240)
 
 EXTRA_MAX_S = 10.0
 LEASE_S = 4.0
@@ -49,7 +50,7 @@ def test_a_broker_that_forgets_everything_costs_no_message(scene: Scene):
     scene.verdict()
     delays = scene.delays_s()
     usual_s = max(delays[token] for token in before)
-    assert max(delays[token] for token in during) <= usual_s + EXTRA_MAX_S
+    assert max(delays[token] for token in during) <= usual_s + stretched(EXTRA_MAX_S)
 
 
 def test_an_absence_longer_than_the_retries_is_made_good(scene: Scene):
@@ -121,7 +122,8 @@ def test_a_killed_worker_s_turns_go_on(scene: Scene):
     killed_at = time.monotonic()
     scene.stage.kill_soon("worker")
     scene.until(lambda: all(map(scene.answered, customers)), "all are answered")
-    assert time.monotonic() - killed_at <= LEASE_S + 5
+    took_s = time.monotonic() - killed_at
+    assert took_s <= LEASE_S + stretched(5)
     scene.verdict()
 
 
@@ -141,10 +143,12 @@ def test_a_stopped_worker_s_turns_are_claimed_within_a_second_more(scene: Scene)
     assert turns
     began = time.monotonic()
     os.kill(pid, signal.SIGTERM)
-    scene.until(lambda: not process_exists(pid), "it has ended", wait_s=5)
-    assert time.monotonic() - began <= WITHIN_S
-    scene.until(lambda: not _unclaimed(scene, turns), "all are claimed", wait_s=5)
-    assert time.monotonic() - began <= 2 * WITHIN_S
+    scene.until(lambda: not process_exists(pid), "it has ended")
+    took_s = time.monotonic() - began
+    assert took_s <= stretched(WITHIN_S)
+    scene.until(lambda: not _unclaimed(scene, turns), "all are claimed")
+    took_s = time.monotonic() - began
+    assert took_s <= stretched(2 * WITHIN_S)
     scene.verdict()
 
 

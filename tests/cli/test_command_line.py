@@ -13,7 +13,7 @@ from app.cli.main import COMMANDS, cli, code_of, run
 from app.core.errors import ConfigurationError, NotFoundError, RefusedError, UnavailableError
 from tests.cli.conftest import RunParley
 
-OWN = ("up", "demo", "serve", "worker", "scheduler", "doctor")
+OWN = ("up", "demo", "serve", "worker", "scheduler", "doctor", "smoke")
 
 
 def test_help_needs_no_environment_and_imports_no_command(parley: RunParley) -> None:
@@ -37,6 +37,15 @@ def test_usage_errors_are_2(parley: RunParley) -> None:
     assert parley("nonsense").returncode == 2
     assert parley("serve", "--port", "many").returncode == 2
     assert parley().returncode == 2
+
+
+def test_smoke_tells_an_address_from_none(parley: RunParley) -> None:
+    assert parley("smoke", "desk.example.com").returncode == 2
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening
+        done = parley("smoke", f"http://127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 3
+    assert "✗ alive  no answer" in done.stdout
 
 
 def test_doctor_without_environment_says_what_is_missing(parley: RunParley) -> None:

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from app.cli.local.ports import free_port
+from tests.pace import stretched
 
+STREAMS = 50
 PROGRAM = """
 import asyncio, sys
 from app.cli.commands.serve import Server, configuration
@@ -46,7 +49,7 @@ def server() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 def get(port: int, path: str) -> tuple[socket.socket, bytes]:
     """Ask over a connection that stays open; the head of the answer."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while True:
         try:
             link = socket.create_connection(("127.0.0.1", port), timeout=5)
@@ -64,11 +67,14 @@ def test_it_leaves_with_0_within_a_second(
     server: tuple[subprocess.Popen[bytes], int], path: str, number: signal.Signals
 ) -> None:
     process, port = server
-    link, head = get(port, path)
-    with link:
-        assert head.startswith(b"HTTP/1.1 200")
-        assert b"server:" not in head.lower()
+    with ExitStack() as stack:
+        for _ in range(STREAMS if path == "/stream" else 1):
+            link, head = get(port, path)
+            stack.enter_context(link)
+            assert head.startswith(b"HTTP/1.1 200")
+            assert b"server:" not in head.lower()
         asked = time.monotonic()
         process.send_signal(number)
-        assert process.wait(timeout=10) == 0
-        assert time.monotonic() - asked < 1.0
+        assert process.wait(timeout=30) == 0
+        took_s = time.monotonic() - asked
+        assert took_s < stretched(1.0)

@@ -24,6 +24,7 @@ SECRETS = {
         "METRICS_TOKEN",
         "WAHA_API_KEY",
         "RESEND_API_KEY",
+        "RESEND_WEBHOOK_SECRET",
         "STRIPE_WEBHOOK_SECRET",
     )
 }
@@ -90,6 +91,8 @@ def test_servers_never_get_the_owner_nor_the_simulator_our_secrets() -> None:
         "WAHA_API_KEY",
         "REDIS_URL",
         "PYTHONUNBUFFERED",
+        "SIMULATOR_RESEND_WEBHOOK_URL",
+        "SIMULATOR_RESEND_WEBHOOK_SECRET",
         "SIMULATOR_STRIPE_WEBHOOK_URL",
         "SIMULATOR_STRIPE_WEBHOOK_SECRET",
     }

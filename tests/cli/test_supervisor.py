@@ -14,6 +14,7 @@ from app.cli.errors import CommandError
 from app.cli.local.process import ChildProcess, process_exists, tail
 from app.cli.local.session import Session
 from app.cli.local.supervisor import DELAY_MAX_S, Supervisor
+from tests.pace import stretched
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 DEAF = [
@@ -59,7 +60,7 @@ def child(tmp_path: Path, argv: list[str]) -> ChildProcess:
     return ChildProcess("child", argv, env={}, log_path=tmp_path / "logs" / "child.log")
 
 
-def until(condition: Callable[[], bool], within_s: float = 10.0) -> float:
+def until(condition: Callable[[], bool], within_s: float = 30.0) -> float:
     started = time.monotonic()
     while not condition():
         assert time.monotonic() - started < within_s
@@ -82,7 +83,8 @@ def test_a_killed_process_is_back_within_two_seconds(tmp_path: Path) -> None:
         supervisor.check()
         return process.poll() is None and process.pid != first
 
-    assert until(back) < 2
+    took_s = until(back)
+    assert took_s < stretched(2)
     assert changes == [{"child": process.pid}]
     supervisor.stop()
     assert not process_exists(process.pid or 0)

@@ -5,6 +5,7 @@ from typing import Self
 
 import httpx
 
+from benchmarks.counting import statements_sent
 from tests.worlds import Api, World
 
 TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
@@ -28,6 +29,13 @@ class Browsing:
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self.http.get(path, headers=headers)
+
+    async def statements(self, path: str) -> list[str]:
+        """What a page asks the database."""
+        with statements_sent() as asked:
+            answer = await self.get(path)
+        assert answer.status_code == 200, (path, answer.text[:2000])
+        return asked
 
     async def token(self, path: str) -> str:
         found = TOKEN.search((await self.get(path)).text)

@@ -6,20 +6,14 @@ from dataclasses import replace
 import pytest
 
 from tests.dashboard.browsing import Browsing
+from tests.databases import Databases
 from tests.isolation.callers import Callers, two_businesses
 from tests.worlds import Api, World, open_api, open_world
 
 
 @pytest.fixture(scope="package")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="package")
-async def world(
-    anyio_backend: str, superuser_url: str, redis_server_url: str
-) -> AsyncIterator[World]:
-    async with open_world(superuser_url, redis_server_url) as world:
+async def world(databases: Databases, redis_server_url: str) -> AsyncIterator[World]:
+    async with open_world(databases, redis_server_url) as world:
         yield world
 
 

@@ -9,7 +9,7 @@ from app.core.ids import uuid7
 from billing.ledger import service as ledger
 from billing.ledger.schemas import CloseRequest, HoldRequest
 from tests.dashboard.browsing import Browsing
-from tests.dashboard.test_console import QUERIES_MAX, statements
+from tests.dashboard.test_console import QUERIES_MAX
 from tests.isolation.callers import Callers
 from tests.worlds import Api, World
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 PAGES = (
     *("/billing", "/billing/ledger", "/billing/statements", "/billing/limits", "/billing/proof"),
-    "/billing/details",
+    *("/billing/details", "/billing/auto"),
 )
 
 
@@ -29,7 +29,7 @@ async def agent(world: World, api: Api, callers: Callers) -> AsyncIterator[Brows
 
 async def test_pages_in_few_queries(owner: Browsing, agent: Browsing):
     for path in PAGES:
-        asked = await statements(owner, path)
+        asked = await owner.statements(path)
         assert len(asked) <= QUERIES_MAX, (path, asked)
         assert (await agent.get(path)).status_code == 403, path
 
@@ -72,11 +72,12 @@ async def _charge(world: World, callers: Callers, hold_id: object) -> None:
 async def test_limits(owner: Browsing):
     where = "/billing/limits"
     saved = await owner.send(
-        where, where, daily_cap="12.5", contact_replies_per_day="30", auto_stop=""
+        where, where, daily_cap="12.5", monthly_cap="90", contact_replies_per_day="30", auto_stop=""
     )
     assert saved.status_code == 303
     shown = (await owner.get(where)).text
     assert 'value="12.5"' in shown
+    assert "of 90 credits" in shown
     for wrong in ({"daily_cap": "much"}, {"contact_replies_per_day": "0"}, {"auto_stop": "-1"}):
         form = {"daily_cap": "", "contact_replies_per_day": "30", "auto_stop": "", **wrong}
         assert (await owner.send(where, where, **form)).status_code == 400, wrong
@@ -89,6 +90,9 @@ async def test_limits(owner: Browsing):
 async def test_statements_and_proof(owner: Browsing):
     page = (await owner.get("/billing/statements")).text
     month = page.partition("/billing/statements/")[2][:7]
+    paper = (await owner.get(f"/billing/statements/{month}")).text
+    assert "Opening balance" in paper
+    assert "Closing balance" in paper
     csv = await owner.get(f"/billing/statements/{month}.csv")
     assert csv.text.splitlines()[1].split(",")[1] == "opening"
     assert json.loads((await owner.get(f"/billing/statements/{month}.json")).text)["month"] == month
@@ -101,7 +105,7 @@ async def test_statements_and_proof(owner: Browsing):
 
 
 async def test_nothing_is_paid_where_payments_are_not_set_up(owner: Browsing):
-    for path in ("top-up", "plan", "portal"):
+    for path in ("top-up", "plan", "portal", "auto"):
         answer = await owner.send("/billing", f"/billing/{path}", package="x", plan="x")
         assert answer.status_code == 400, path
         assert "Payments are not set up here yet" in answer.text

@@ -1,11 +1,10 @@
 """The console: for admins alone, in few queries; credits by two people; acting; suspension."""
 
+import json
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from app.core.ids import uuid7
 from tests.dashboard.browsing import Browsing
@@ -39,22 +38,6 @@ async def second(world: World, api: Api, callers: Callers) -> AsyncIterator[Brow
         yield browsing
 
 
-async def statements(browsing: Browsing, path: str) -> list[str]:
-    """What a page asks the database."""
-    asked: list[str] = []
-
-    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        asked.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        answer = await browsing.get(path)
-        assert answer.status_code == 200, (path, answer.text[:2000])
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    return asked
-
-
 async def business_of(callers: Callers) -> str:
     return f"/admin/businesses/{callers.victim.tenant_id}"
 
@@ -67,7 +50,7 @@ async def available(world: World, tenant_id: UUID) -> int:
 async def test_every_page_in_few_queries_and_without_messages(admin: Browsing, callers: Callers):
     ledger = f"/admin/ledger?business={callers.victim.tenant_id}"
     for path in (*PAGES, await business_of(callers), ledger):
-        asked = await statements(admin, path)
+        asked = await admin.statements(path)
         assert len(asked) <= QUERIES_MAX, (path, asked)
         page = (await admin.get(path)).text
         for secret in (MARK, NUMBER, callers.victim.secret, callers.victim.session):
@@ -191,6 +174,35 @@ async def test_what_is_stuck_is_set_going(world: World, admin: Browsing, callers
     await world.run("delete from stripe_events where id = 'evt_stuck'")
 
 
+async def test_a_failing_turn_is_given_to_people(world: World, admin: Browsing, callers: Callers):
+    shop, contact, talk, turn = callers.victim, uuid7(), uuid7(), uuid7()
+    await world.run(
+        "insert into contacts (tenant_id, id, name) values ($1, $2, 'Stuck')",
+        shop.tenant_id, contact,
+    )  # fmt: skip
+    await world.run(
+        "insert into conversations (tenant_id, id, channel_id, contact_id, address)"
+        " values ($1, $2, $3, $4, '353719100777@c.us')",
+        shop.tenant_id, talk, shop.channel_id, contact,
+    )  # fmt: skip
+    await world.run(
+        "insert into turns (tenant_id, id, conversation_id, channel_id, state, first_at, due_at,"
+        " failing_since, lease_until)"
+        " values ($1, $2, $3, $4, 'held', now(), now(), now(), now() + interval '1 hour')",
+        shop.tenant_id, turn, talk, shop.channel_id,
+    )  # fmt: skip
+    where, form = "/admin/stuck", {"business": str(shop.tenant_id), "id": str(turn)}
+    assert "Give to people" in (await admin.get(where)).text
+    done = await admin.send(where, where, what="hand_over", **form)
+    assert done.status_code == 303
+    ended = await world.one("select state, end_reason from turns where id = $1", turn)
+    assert ended == {"state": "cancelled", "end_reason": "handed_over_by_admin"}
+    assert await world.column("select state from conversations where id = $1", talk) == ["open"]
+    assert (await admin.send(where, where, what="hand_over", **form)).status_code == 404
+    proved = await admin.send(await business_of(callers), f"{await business_of(callers)}/proof")
+    assert proved.status_code == 303
+
+
 async def test_prices_plans_and_networks(world: World, admin: Browsing):
     where, code = "/admin/catalogue", f"p-{uuid4().hex[:8]}"
     past = {"valid_from": "2026-01-01T00:00", "per_reply": "2", "reason": "costs"}
@@ -201,10 +213,21 @@ async def test_prices_plans_and_networks(world: World, admin: Browsing):
     made = await world.one("select id from price_versions where per_reply_ucr = 2000000")
     await admin.send(where, f"{where}/prices/withdraw", version=str(made["id"]))
     assert not await world.all("select 1 from price_versions where id = $1", made["id"])
+    tokens = {"model_0": "*", "input_0": "0.002", "output_0": "0.008", "cost_output_0": "2.5"}
+    twice = {**tokens, "model_1": "*", "input_1": "1"}
+    future = {**past, "valid_from": "2099-01-01T00:00"}
+    again = await admin.send(where, f"{where}/prices", **future, **twice)
+    assert "Each model stands in one line only." in again.text
+    await admin.send(where, f"{where}/prices", **future, **tokens)
+    made = await world.one("select * from price_versions where per_reply_ucr = 2000000")
+    assert json.loads(made["per_1k_tokens"]) == {"*": {"input_ucr": 2000, "output_ucr": 8000}}
+    assert json.loads(made["provider_prices"])["*"]["output_usd_micro"] == 2_500_000
+    assert 'value="0.008"' in (await admin.get(where)).text
+    await admin.send(where, f"{where}/prices/withdraw", version=str(made["id"]))
     plan = dict.fromkeys(
         ("weight", "max_inflight", "turn_per_min", "turn_burst", "send_per_min", "send_burst"), "9"
     )
-    terms = {"name": "Nine", "price_minor": "900", "currency": "eur", "credits": "90"}
+    terms = {"name": "Nine", "price": "9", "currency": "eur", "credits": "90"}
     await admin.send(where, f"{where}/plans", code=code, reason="new", **plan, **terms)
     stored = await world.one("select weight, currency, offered from plans where code = $1", code)
     assert stored == {"weight": 9, "currency": "EUR", "offered": False}

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.dashboard.formats import Formats, zone_of
+from app.core.formats import Formats, zone_of
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 # Babel puts narrow and plain no-break spaces where readers see a blank.

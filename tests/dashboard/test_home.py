@@ -6,7 +6,6 @@ import pytest
 
 from app.core.ids import uuid7
 from tests.dashboard.browsing import Browsing
-from tests.dashboard.test_console import statements
 from tests.isolation.callers import Callers
 from tests.worlds import Api, World
 
@@ -24,7 +23,7 @@ async def agent(world: World, api: Api, callers: Callers) -> AsyncIterator[Brows
 async def test_pages_ask_little(owner: Browsing, callers: Callers):
     one = f"/numbers/{callers.victim.channel_id}"
     for path in ("/home", "/home?days=30", "/numbers", one, "/numbers/new"):
-        asked = await statements(owner, path)
+        asked = await owner.statements(path)
         assert len(asked) <= QUERIES_MAX, (path, len(asked), asked)
 
 

@@ -3,17 +3,16 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from app.llm.openai import OpenAIModel
 from app.llm.port import ChatAnswer, ChatRequest
+from benchmarks.counting import statements_sent
 from simulator.model.modes import ScriptItem
 from tenants.access import Role
 from tests.assistant.desk import SimulatedModel
@@ -63,21 +62,6 @@ async def desk(world: World, api: Api) -> AsyncIterator[Desk]:
         yield Desk(world, api, shop, *people, conversation["id"])
 
 
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    """Every statement that SQLAlchemy sends meanwhile, of the API's thread too."""
-    seen: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 async def test_every_page_asks_little(desk: Desk):
     paths = {
         "/inbox": {},
@@ -91,7 +75,7 @@ async def test_every_page_asks_little(desk: Desk):
     }
     asked = {}
     for path, headers in paths.items():
-        with counted() as seen:
+        with statements_sent() as seen:
             answer = await desk.owner.http.get(path, headers=headers)
         assert answer.status_code == 200, path
         asked[path] = len(seen)

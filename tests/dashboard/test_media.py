@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import RefusedError
-from app.core.media.store import open_store
+from app.core.media.opening import open_store
 from app.messaging.media import links
 from app.messaging.media.limits import BYTES_MAX
 from app.messaging.media.uploads import store_upload

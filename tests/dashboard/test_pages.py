@@ -50,6 +50,9 @@ async def test_from_sign_up_to_a_business(world: World, stranger: Browsing):
     assert signed_in.headers["location"] == "/account"
     assert (await stranger.get("/account")).status_code == 200
     assert (await stranger.get("/home")).headers["location"] == "/businesses/new"
+    await stranger.send("/account", "/preferences", language="pt", next="/account")
+    assert '<html lang="pt"' in (await stranger.get("/account")).text
+    await stranger.send("/account", "/preferences", language="en", next="/account")
     slug = f"b-{uuid4().hex[:8]}"
     made = await stranger.send(
         "/businesses/new",

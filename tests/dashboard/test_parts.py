@@ -5,9 +5,11 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from app.core import locales
 from app.core.errors import ConflictError, NotSignedInError, RefusedError
-from app.dashboard import live, locales
+from app.dashboard import live
 from app.dashboard.desk import own_path
+from app.dashboard.inbox_words import linked
 from app.dashboard.live import LiveEvent, last_event_id, stream_events
 from app.dashboard.refusals import field_at_fault
 from app.dashboard.visit import is_partial
@@ -27,6 +29,17 @@ from app.dashboard.visit import is_partial
 )
 def test_language(person: str | None, cookie: str | None, header: str, chosen: str):
     assert locales.choose(person=person, cookie=cookie, accept_language=header) == chosen
+
+
+def test_addresses_in_messages_are_links_and_nothing_else_is():
+    shown = linked(
+        'See (https://a.example/x?y=1&z=2). <b>"javascript:alert(1)"</b> http://b.example'
+    )
+    assert 'href="https://a.example/x?y=1&amp;z=2"' in shown
+    assert ">https://a.example/x?y=1&amp;z=2</a>). &lt;b&gt;" in shown
+    assert shown.endswith(">http://b.example</a>")
+    assert shown.count("<a ") == 2
+    assert "<b>" not in shown
 
 
 @pytest.mark.parametrize(

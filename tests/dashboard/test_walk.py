@@ -10,12 +10,22 @@ from litestar.routes import HTTPRoute
 from app.core.ids import uuid7
 from app.factory import create_app
 from app.http.csrf import make_token
+from benchmarks.web.data import Business, Person
+from benchmarks.web.pages import is_page, visits
+from benchmarks.webhooks import Number
 from tests.isolation.callers import Callers
 from tests.serving import undisturbed_logging
 from tests.worlds import Api, World
 
 pytestmark = pytest.mark.anyio
 
+# What the benchmark of the pages makes, and pages behind a secret of a mail.
+OF_BUSINESS = (
+    *("conversation_id", "contact_id", "message_id", "answer_id", "question_id", "source_id"),
+    *("tool_id", "campaign_id", "import_id", "export_id", "tenant_id", "channel_id"),
+)
+OF_STRANGERS = ("/invitations/{token}", "/exports/{token}")
+SINGLE = {"month": "2026-11", "number": "1"}
 FORM = {"role": "agent", "what": "block", "on": "yes"}
 SIGNED_IN = (
     "/knowledge",
@@ -38,7 +48,8 @@ HARMLESS = {
 }
 
 
-def pages(world: World) -> list[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def routes(world: World) -> list[tuple[str, str]]:
     with undisturbed_logging():
         site = create_app(world.settings).pages.build()
     found = set()
@@ -91,11 +102,13 @@ def told(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "page"
 
 
-async def test_no_page_leaks(world: World, api: Api, callers: Callers):
+async def test_no_page_leaks(
+    world: World, api: Api, callers: Callers, routes: list[tuple[str, str]]
+):
     ids = await victims(world, callers)
     known = {**HARMLESS, **ids}
     absent = {**HARMLESS, **{name: uuid4() for name in ids}}
-    routes, walked = pages(world), 0
+    walked = 0
     for method, path in routes:
         names = re.findall(r"{(\w+)}", path)
         unknown = set(names) - set(known)
@@ -127,11 +140,26 @@ async def test_no_page_leaks(world: World, api: Api, callers: Callers):
     assert await world.all("select 1 from invitations where id = $1", ids["invitation_id"])
 
 
-async def test_pages_of_a_business_ask_for_a_sign_in(world: World, api: Api):
-    for method, path in pages(world):
+async def test_pages_of_a_business_ask_for_a_sign_in(api: Api, routes: list[tuple[str, str]]):
+    for method, path in routes:
         if method != "GET" or not path.startswith(SIGNED_IN):
             continue
         url = re.sub(r"{\w+}", str(uuid4()), path.replace("{number}", "1"))
         answer = await api.http.get(url, headers={"Accept": "text/html"})
         assert answer.status_code == 303, path
         assert answer.headers["location"].startswith("/login?next=/"), path
+
+
+def test_the_benchmark_asks_for_every_page(routes: list[tuple[str, str]]):
+    """A new page's parameter is given something to look at in benchmarks/web."""
+    paths = [path for method, path in routes if method == "GET" and is_page(path)]
+    owner, agent, admin = (Person(uuid4(), word) for word in ("owner", "agent", "admin"))
+    ids = {name: f"<{name}>" for name in OF_BUSINESS}
+    number = Number("", "", "", "", "")
+    business = Business(uuid4(), owner, agent, admin, number, ids)
+    asked = visits(paths, business)
+    for path in paths:
+        if path not in OF_STRANGERS:
+            filled = path.format_map({**ids, **SINGLE})
+            assert filled in [visited for visited, _ in asked], path
+    assert {person for path, person in asked if path.startswith("/admin")} == {admin}

@@ -5,8 +5,8 @@ import pytest
 
 from app.core.crypto import Keyring
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
-from tests.conftest import TestDatabase
 from tests.database.catalog import connected
+from tests.databases import TestDatabase
 
 pytestmark = pytest.mark.anyio
 SECRET = "a-webhook-secret-that-nobody-may-read"

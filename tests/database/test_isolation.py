@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from tests.conftest import TestDatabase
 from tests.database.catalog import CLOSED_LIST, connected, tables
+from tests.databases import TestDatabase
 from tests.engine.bench import Bench, Business
 from tests.engine.conftest import bench
 
@@ -21,6 +21,7 @@ PLATFORM = {
     "passkeys",
     "passkey_challenges",
     "account_log",
+    "mail_blocks",
 }
 # Filled by what a conversation does not touch: refunds; and what the dashboard will write.
 _FILL = (
@@ -31,6 +32,14 @@ _FILL_TENANT = (
     (
         "insert into credit_minutes (tenant_id, slot, minute, amount_ucr)"
         " values ($1, 0, date_trunc('hour', now()), 1)"
+    ),
+    (
+        "insert into charge_days (tenant_id, day, local_day, time_zone, charges, charged_ucr,"
+        " cost_usd_micro, cost_unknown) values ($1, current_date, current_date, 'UTC', 1, 1, 1, 0)"
+    ),
+    (
+        "insert into charge_day_revenue (tenant_id, day, currency, revenue_minor)"
+        " values ($1, current_date, 'EUR', 1)"
     ),
     (
         "insert into ledger_proofs (tenant_id, night, outcome, figures)"
@@ -47,6 +56,13 @@ _FILL_TENANT = (
         " insert into payment_reversals (tenant_id, id, payment_id, kind, provider_ref,"
         " amount_minor, clawed_ucr, state)"
         " select $1, gen_random_uuid(), id, 'refund', 'x', 0, 0, 'applied' from p"
+    ),
+    (
+        "with k as (insert into top_up_packages (code, name, credits_ucr, price_minor, currency)"
+        " values ('filled', 'Filled', 1, 1, 'EUR') on conflict (code) do update"
+        " set name = excluded.name returning code)"
+        " insert into auto_top_ups (tenant_id, package_code, threshold_ucr, monthly_max_minor)"
+        " select $1, code, 1, 1 from k"
     ),
     (
         "insert into credit_requests (tenant_id, id, kind, source, amount_ucr, reason,"

@@ -8,8 +8,8 @@ from alembic.script import ScriptDirectory
 
 from app.core.db.revision import SCHEMA_REVISION, is_migrated
 from migrations import bootstrap, runner
-from tests.conftest import PASSWORDS, TestDatabase
 from tests.database.catalog import connected, schema
+from tests.databases import PASSWORDS, TestDatabase
 
 pytestmark = pytest.mark.anyio
 

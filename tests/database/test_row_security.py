@@ -4,8 +4,8 @@ import pytest
 
 from app.core.db.engine import Database
 from app.core.errors import PrivilegedRoleError
-from tests.conftest import PASSWORDS, TestDatabase
 from tests.database.catalog import CLOSED_LIST, LOGINS, connected, tables
+from tests.databases import PASSWORDS, TestDatabase
 
 pytestmark = pytest.mark.anyio
 

@@ -7,23 +7,10 @@ import pytest
 
 from app.core.db.away import is_away
 from app.core.db.standing import StandingConnection, StatementRefusedError
-from tests.worlds import World, eventually, open_world
+from tests.worlds import World, eventually
 
 pytestmark = pytest.mark.anyio
 _PID = "select pg_backend_pid()"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def world(
-    anyio_backend: str, superuser_url: str, redis_server_url: str
-) -> AsyncIterator[World]:
-    async with open_world(superuser_url, redis_server_url) as world:
-        yield world
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.messaging.sends.queueing import Outgoing, queue
-from app.messaging.sends.settling import accept_part
+from app.messaging.sends.settling import Acceptance, accept_parts
 from app.messaging.turns.claiming import claim
 from app.messaging.turns.model import ClaimedTurn
 from tests.worlds import Shop, World
@@ -54,14 +54,8 @@ async def accepted(world: World, shop: Shop, text: str, *, wa_id: str) -> Part:
     """Answer the waiting turn; WAHA took it and told its id."""
     part = await sending(world, shop, text)
     async with world.db.system() as connection:
-        assert await accept_part(
-            connection,
-            world.settings,
-            shop.tenant_id,
-            part.id,
-            wa_id=wa_id,
-            resolved_by="answer",
-        )
+        told = Acceptance(part.id, wa_id, "answer")
+        assert await accept_parts(connection, world.settings, shop.tenant_id, [told])
     return part
 
 

@@ -17,6 +17,7 @@ from app.cli.local.install import shared_root, unprivileged_identity
 from app.cli.local.lock import DirectoryHeldError
 from app.cli.local.postgres import EmbeddedPostgres
 from app.cli.local.process import process_exists, wait_gone
+from tests.pace import stretched
 
 PARENT = """
 import os, signal, sys
@@ -52,7 +53,7 @@ def query(url: str, *statements: str) -> Any:
 def kill_and_wait(server: EmbeddedPostgres) -> None:
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while server.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -79,7 +80,8 @@ def test_stop_is_quick_and_a_new_object_finds_the_same_cluster(tmp_path: Path) -
     url = first.superuser_url
     started = time.monotonic()
     assert first.stop() == 0
-    assert time.monotonic() - started < 2
+    took_s = time.monotonic() - started
+    assert took_s < stretched(2)
 
     second = EmbeddedPostgres(tmp_path / "pg", durable=False)
     second.start()
@@ -135,7 +137,7 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
         check=False,
     )
     assert parent.returncode == -signal.SIGKILL, parent.stderr
-    assert wait_gone(int(parent.stdout), 10)
+    assert wait_gone(int(parent.stdout), 30)
 
     after = EmbeddedPostgres(data_dir, durable=False)
     after.start()

@@ -24,7 +24,7 @@ from billing.ledger import service
 from billing.ledger.schemas import Balance, Grant
 from billing.verify import tenant_ids, verify_tenant
 from tenants.service import Actor, NewChannel, NewTenant, create_channel, create_tenant
-from tests.conftest import TestDatabase
+from tests.databases import TestDatabase
 from tests.engine import clock, events
 from tests.engine.ports import ScriptedAnswerer, ScriptedSender
 from workers.scheduler import upkeep

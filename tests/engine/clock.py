@@ -14,7 +14,7 @@ _MOMENTS = {
     "sends": ("created_at",),
     "desk_sends": ("due_at",),
     "credit_holds": ("created_at", "closed_at"),
-    "wallets": ("day_from", "day_until"),
+    "wallets": ("day_from", "day_until", "month_from", "month_until"),
     "conversations": (
         "human_until",
         "paused_until",

@@ -6,7 +6,7 @@ import pytest
 
 from app.core import faults
 from app.core.config import Settings
-from tests.conftest import TestDatabase
+from tests.databases import TestDatabase
 from tests.engine.bench import Bench
 
 

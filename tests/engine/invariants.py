@@ -198,13 +198,18 @@ def unfinished(now: Snapshot) -> Iterator[str]:
 def final_breaches(
     now: Snapshot, phone: Phone, writer: Writer, written: set[str], price_ucr: int
 ) -> Iterator[str]:
-    """What must hold once everything has ended."""
+    """What must hold once everything has ended.
+
+    Where a call's outcome is not known and the engine chooses the ids, the owner's own message
+    of the very same words is taken for the reply: nothing tells them apart, on the phone neither.
+    """
     stored = {m["wa_id"] for m in now.messages}
     yield from (f"message {name} was lost" for name in written - stored)
     told = {str(writer.turn_of[b.text]) for b in phone.bubbles if b.text in writer.turn_of}
+    typed = {str(writer.turn_of[t]) for t in phone.typed if t in writer.turn_of}
     for message in now.messages:
         turn, disposition = message["turn_id"], message["disposition"]
-        if disposition in {"answered", "merged"} and turn not in told:
+        if disposition in {"answered", "merged"} and turn not in told | typed:
             yield f"message {message['wa_id']} is {disposition}, but on no phone"
         if turn in told and disposition not in SAID:
             yield f"message {message['wa_id']} was answered and is {disposition}"

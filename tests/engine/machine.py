@@ -27,7 +27,7 @@ from app.messaging import ownership
 from app.messaging.ingest.storing import Delivery, store
 from app.messaging.reconcile import Reconciler
 from billing.verify import verify_tenant
-from tests.conftest import TestDatabase
+from tests.databases import TestDatabase
 from tests.engine import clock, invariants
 from tests.engine.bench import CREDIT, Bench, Business
 from tests.engine.stepping import Worker, die, survive

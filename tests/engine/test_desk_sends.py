@@ -11,42 +11,20 @@ from app.core.live import ChangeFeed
 from app.messaging.desk.delivering import DeskDelivery
 from app.messaging.desk.service import Inbox
 from app.messaging.desk.writing import Draft
-from tenants.access import Role
-from tenants.login_sessions import SignedIn
 from tests.engine.bench import Bench, Business, SilentBell
 from tests.engine.ports import ProcessGone, waha_refuses
+from tests.persons import person_of
 from workers.desk import DeskRunner
 
 pytestmark = pytest.mark.anyio
 PHONE = "15550101"
 
 
-def person(shop: Business, role: Role = Role.OWNER) -> SignedIn:
-    return SignedIn(
-        session_id=uuid7(),
-        user_id=uuid7(),
-        email="kim@example.org",
-        name="Kim",
-        locale="en",
-        admin=False,
-        must_enrol=False,
-        awaiting_factor=False,
-        second_factor=True,
-        confirmed_recently=True,
-        tenant_id=shop.tenant_id,
-        tenant_name="Shop",
-        tenant_slug="shop",
-        tenant_status="active",
-        role=role,
-        impersonation_until=None,
-    )
-
-
 class Counter:
     """The inbox of a business, and a worker that sends what is written in it."""
 
     def __init__(self, bench: Bench, shop: Business) -> None:
-        self.bench, self.shop, self.kim = bench, shop, person(shop)
+        self.bench, self.shop, self.kim = bench, shop, person_of(shop.tenant_id)
         self.inbox = Inbox(bench.database.db, SilentBell(), ChangeFeed(bench.database.db))
 
     async def conversation(self) -> UUID:

@@ -1,9 +1,11 @@
 """Every inbound message ends in exactly one disposition, and the closed list is closed."""
 
+from types import SimpleNamespace
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from app.messaging.dispositions import REASONS
+from app.dashboard.inbox_words import disposition
 from app.messaging.states import Disposition
 from tests.engine import events
 from tests.engine.bench import Bench
@@ -12,8 +14,10 @@ pytestmark = pytest.mark.anyio
 PHONE = "15550101"
 
 
-async def test_every_disposition_has_its_reason_in_words():
-    assert set(REASONS) == set(Disposition)
+def test_every_disposition_has_its_sentence():
+    sentences = [disposition(SimpleNamespace(_=str), code) for code in Disposition]
+    assert all(sentences)
+    assert len(set(sentences)) == len(Disposition)
 
 
 async def test_the_database_knows_no_other_word(bench: Bench):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from app.core.config import Settings
-from tests.conftest import TestDatabase
+from tests.databases import TestDatabase
 from tests.engine.machine import DAY_S, TIMEOUT_S, EngineMachine, explore
 from tests.engine.wires import OUTCOMES
 from tests.fixtures.waha import CUSTOMER, OTHER_CUSTOMER
@@ -125,6 +125,8 @@ class SendMachine(EngineMachine):
         """The owner says something of their own, or what the machine said, once more."""
         texts = list(self.writer.turn_of)
         words = texts[-1 - number % len(texts)] if texts and number is not None else "I am here."
+        if not self.phone.honours:
+            self.phone.typed.add(words)
         self.deliver(self.waha.owner_writes(words, chat=CUSTOMER))
 
     @rule(name=st.sampled_from(["give back", "release_orphaned_holds", "settle_doubt"]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, invariant, rule
 
 from app.core.config import Settings
-from tests.conftest import TestDatabase
+from tests.databases import TestDatabase
 from tests.engine.machine import TIMEOUT_S, EngineMachine, Written, explore
 from tests.engine.wires import ANSWERS
 from tests.fixtures.waha import CUSTOMER, CUSTOMER_LID, OTHER_CUSTOMER

@@ -85,12 +85,14 @@ class Phone:
     """WAHA and the phones behind it. With ``honours`` one client id shows once.
 
     ``outcomes`` holds what the coming sends meet; without an entry they are taken.
-    ``before_call`` is told of a text when the worker is about to call.
+    ``before_call`` is told of a text when the worker is about to call. ``typed`` are the texts
+    that the owner wrote by hand.
     """
 
     honours: bool
     outcomes: list[str] = field(default_factory=list)
     bubbles: list[Shown] = field(default_factory=list)
+    typed: set[str] = field(default_factory=set)
     ids_offered: dict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
     listing_away: bool = False
     before_call: Callable[[str], Awaitable[None]] = field(init=False)

@@ -9,6 +9,7 @@ import pytest
 from app.assistant.knowledge.indexing import Indexer
 from app.core.errors import ProviderError
 from app.llm.embeddings import Vector
+from tests.databases import Databases
 from tests.worlds import Shop, World, open_world
 
 DIMS = 384
@@ -42,15 +43,8 @@ class WordCounts:
 
 
 @pytest.fixture(scope="package")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="package")
-async def world(
-    anyio_backend: str, superuser_url: str, redis_server_url: str
-) -> AsyncIterator[World]:
-    async with open_world(superuser_url, redis_server_url) as world:
+async def world(databases: Databases, redis_server_url: str) -> AsyncIterator[World]:
+    async with open_world(databases, redis_server_url) as world:
         yield world
 
 

@@ -182,4 +182,7 @@ def test_greetings_are_no_questions_and_times_of_day_are_no_greetings():
         assert target_language(greeting, ["en"]) is None, greeting
     for question in ("¿Cuánto cuesta el envío?", "明日は何時に開きますか", "ما هي ساعات العمل"):
         assert target_language(question, ["en"]) == "en", question
-    assert target_language("When are you open?", ["en"]) is None
+    for question in ("Perdí las llaves de la puerta", "Bau gas di dapur", "Mein Koffer fehlt noch"):
+        assert target_language(question, ["en"]) == "en", question
+    for question in ("When are you open?", "do u take paypal", "reserve a spot in yoga"):
+        assert target_language(question, ["en"]) is None, question

@@ -6,8 +6,8 @@ import pytest
 
 from app.core.config import Settings
 from app.messaging import conversations
-from app.messaging.sends.settling import accept_part
-from tests.conftest import TestDatabase
+from app.messaging.sends.settling import Acceptance, accept_parts
+from tests.databases import TestDatabase
 from tests.engine.bench import Bench, Business
 
 pytestmark = pytest.mark.anyio
@@ -44,14 +44,8 @@ async def answer_comes(bench: Bench, shop: Business) -> None:
     )
     async with bench.database.db.tenant(shop.tenant_id) as connection:
         await conversations.lock(connection, shop.tenant_id, part.conversation_id)
-        await accept_part(
-            connection,
-            bench.settings,
-            shop.tenant_id,
-            part.id,
-            wa_id="3EB0LATE",
-            resolved_by="response",
-        )
+        told = Acceptance(part.id, "3EB0LATE", "response")
+        await accept_parts(connection, bench.settings, shop.tenant_id, [told])
 
 
 async def test_it_is_charged_and_called_answered(bench: Bench):

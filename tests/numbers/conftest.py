@@ -12,17 +12,16 @@ import pytest
 from app.channels.waha.client import WahaClient
 from app.channels.waha.sessions import WahaSessions
 from app.core.config import Settings
-from app.core.ids import uuid7
 from app.core.outbound import outbound_session
 from app.messaging.numbers.keeping import NumberKeeper
 from app.messaging.numbers.pairing import NumberPairing
 from app.messaging.numbers.reading import Access, Number, NumberState
 from app.messaging.numbers.service import NewNumber, Numbers
 from app.messaging.reconcile import Reconciler
-from tenants.access import Role
 from tenants.devices import Device
-from tenants.login_sessions import SignedIn
+from tests.databases import Databases
 from tests.outside import Outside, outside_of
+from tests.persons import person_of
 from tests.simulator.conftest import running_simulator
 from tests.worlds import Shop, World, eventually, open_api, open_world
 
@@ -31,36 +30,9 @@ DEVICE = Device("203.0.113.7", "Firefox on Linux", "req_test")
 
 
 @pytest.fixture(scope="package")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="package")
 def simulator_url() -> Iterator[str]:
     with running_simulator("--waha-api-key", "the key") as (url, _):
         yield url
-
-
-def person_of(shop: Shop, role: Role = Role.OWNER, **changes: Any) -> SignedIn:
-    person = SignedIn(
-        session_id=uuid7(),
-        user_id=uuid7(),
-        email="owner@example.org",
-        name="Ada",
-        locale="en",
-        admin=False,
-        must_enrol=False,
-        awaiting_factor=False,
-        second_factor=True,
-        confirmed_recently=True,
-        tenant_id=shop.tenant_id,
-        tenant_name="Harbour Bakery",
-        tenant_slug="bakery",
-        tenant_status="active",
-        role=role,
-        impersonation_until=None,
-    )
-    return replace(person, **changes)
 
 
 @dataclass
@@ -76,7 +48,7 @@ class Counter:
     reconciler: Reconciler
 
     async def connect(self, shop: Shop, **form: Any) -> UUID:
-        person = person_of(shop)
+        person = person_of(shop.tenant_id)
         new = NewNumber(name="Front desk", agreed=True, **form)
         return await self.numbers.connect(person, new, DEVICE)
 
@@ -92,7 +64,7 @@ class Counter:
         return await self.until(shop, channel_id, NumberState.WORKING)
 
     async def of(self, shop: Shop, channel_id: UUID) -> Number:
-        return await self.numbers.one(person_of(shop), channel_id)
+        return await self.numbers.one(person_of(shop.tenant_id), channel_id)
 
     async def until(self, shop: Shop, channel_id: UUID, state: NumberState) -> Number:
         """Wait for a state that events alone tell of: nobody asks WAHA meanwhile."""
@@ -120,10 +92,10 @@ class Counter:
 
 @pytest.fixture(scope="package")
 async def counter(
-    anyio_backend: str, superuser_url: str, redis_server_url: str, simulator_url: str
+    databases: Databases, redis_server_url: str, simulator_url: str
 ) -> AsyncIterator[Counter]:
     async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(open_world(superuser_url, redis_server_url))
+        world = await stack.enter_async_context(open_world(databases, redis_server_url))
         api = await stack.enter_async_context(open_api(world.settings))
         outside = await stack.enter_async_context(outside_of(simulator_url))
         settings = replace(

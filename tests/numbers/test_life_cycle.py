@@ -5,7 +5,8 @@ import json
 import pytest
 
 from app.messaging.numbers.reading import NumberState
-from tests.numbers.conftest import DEVICE, Counter, person_of
+from tests.numbers.conftest import DEVICE, Counter
+from tests.persons import person_of
 from tests.worlds import Shop
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +21,7 @@ async def test_connecting_makes_a_session_as_the_contract_says(counter: Counter,
     assert hook["retries"] == {"policy": "exponential", "delaySeconds": 2, "attempts": 15}
     assert len(hook["hmac"]["key"]) == 64
     assert all(config["ignore"][kind] for kind in ("status", "groups", "channels", "broadcast"))
-    shown = await counter.pairing.now(person_of(shop), channel_id)
+    shown = await counter.pairing.now(person_of(shop.tenant_id), channel_id)
     assert shown.qr is not None
     assert shown.qr.startswith("2@")
     await counter.scan(number)
@@ -46,12 +47,12 @@ async def test_six_codes_expire_and_a_new_one_can_be_had(counter: Counter, shop:
     told = [h["event"] for h in hooks if h["session"] == number.session]
     assert told.count("session.status") == 8  # STARTING, six codes, FAILED
     await counter.outside.post("/_sim/clock", {"pairing_scale": 1})
-    await counter.numbers.reconnect(person_of(shop), channel_id, DEVICE)
+    await counter.numbers.reconnect(person_of(shop.tenant_id), channel_id, DEVICE)
     await counter.until(shop, channel_id, NumberState.SCAN_QR)
 
 
 async def test_a_pairing_code_and_passkeys(counter: Counter, shop: Shop):
-    person, channel_id = person_of(shop), await counter.connect(shop)
+    person, channel_id = person_of(shop.tenant_id), await counter.connect(shop)
     number = await counter.until(shop, channel_id, NumberState.SCAN_QR)
     code = await counter.pairing.request_code(person, channel_id, "+1 (202) 555-0123", DEVICE)
     assert len(code) == 9
@@ -88,7 +89,7 @@ async def test_a_waha_that_lost_its_memory_is_mended(
 
 async def test_a_phone_that_logged_out_is_down_until_it_is_back(counter: Counter, shop: Shop):
     number = await counter.connected(shop)
-    await counter.numbers.log_out(person_of(shop), number.id, DEVICE)
+    await counter.numbers.log_out(person_of(shop.tenant_id), number.id, DEVICE)
     number = await counter.until(shop, number.id, NumberState.LOGGED_OUT)
     assert number.down_since is not None
     await counter.scan(number)
@@ -98,13 +99,13 @@ async def test_a_phone_that_logged_out_is_down_until_it_is_back(counter: Counter
 
 async def test_pausing_stops_and_reconnecting_starts(counter: Counter, shop: Shop):
     number = await counter.connected(shop)
-    await counter.numbers.pause(person_of(shop), number.id, DEVICE)
+    await counter.numbers.pause(person_of(shop.tenant_id), number.id, DEVICE)
     assert (await counter.session(number))["status"] == "STOPPED"
     paused = await counter.of(shop, number.id)
     assert (paused.state, paused.down_since) == (NumberState.PAUSED, None)
     await counter.tend()
     assert (await counter.session(number))["status"] == "STOPPED"
-    await counter.numbers.reconnect(person_of(shop), number.id, DEVICE)
+    await counter.numbers.reconnect(person_of(shop.tenant_id), number.id, DEVICE)
     await counter.until(shop, number.id, NumberState.WORKING)
 
 
@@ -120,13 +121,13 @@ async def test_what_stopped_or_failed_by_itself_is_started_again(counter: Counte
 async def test_removing_closes_the_door_and_ends_the_session(counter: Counter, shop: Shop):
     number = await counter.connected(shop)
     await counter.outside.fault("waha", f"/api/sessions/{number.session}", status=503)
-    await counter.numbers.remove(person_of(shop), number.id, DEVICE)
+    await counter.numbers.remove(person_of(shop.tenant_id), number.id, DEVICE)
     assert await counter.session(number), "WAHA was away"
     await counter.tend()
     assert not await counter.session(number)
     row = await counter.world.one("select enabled, status from channels where id = $1", number.id)
     assert (row["enabled"], row["status"]) == (False, "REMOVED")
-    assert await counter.numbers.all_of(person_of(shop)) != []  # the shop's first number
+    assert await counter.numbers.all_of(person_of(shop.tenant_id)) != []  # the shop's first number
 
 
 async def test_a_business_that_closes_has_its_session_stopped_and_ended(
@@ -144,7 +145,7 @@ async def test_a_business_that_closes_has_its_session_stopped_and_ended(
     await counter.tend()
     assert not await counter.session(number)
     await counter.world.run("update tenants set status = 'active', erase_due_at = null")
-    await counter.numbers.reconnect(person_of(shop), number.id, DEVICE)
+    await counter.numbers.reconnect(person_of(shop.tenant_id), number.id, DEVICE)
     await counter.until(shop, number.id, NumberState.LOGGED_OUT)
 
 

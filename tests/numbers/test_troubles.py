@@ -16,7 +16,8 @@ from app.messaging.numbers.reading import Number, NumberState
 from app.messaging.numbers.tending import Tended, Tending
 from tenants.access import Role
 from tenants.login_sessions import StepUpNeededError
-from tests.numbers.conftest import DEVICE, PHONE, Counter, person_of
+from tests.numbers.conftest import DEVICE, PHONE, Counter
+from tests.persons import person_of
 from tests.worlds import Shop, eventually
 
 pytestmark = pytest.mark.anyio
@@ -39,10 +40,10 @@ async def test_a_wrong_key_and_a_waha_that_is_away_are_told(counter: Counter, sh
     for status, problem in ((401, "unauthorized"), (503, "unreachable")):
         path = f"/api/sessions/{number.session}"
         await counter.outside.fault("waha", path, status=status, times=1)
-        looked = await counter.numbers.look(person_of(shop), number.id)
+        looked = await counter.numbers.look(person_of(shop.tenant_id), number.id)
         assert (looked.state, looked.problem) == (NumberState.TROUBLE, problem)
         assert looked.down_since is not None
-    looked = await counter.numbers.look(person_of(shop), number.id)
+    looked = await counter.numbers.look(person_of(shop.tenant_id), number.id)
     assert (looked.state, looked.down_since) == (NumberState.WORKING, None)
 
 
@@ -60,12 +61,12 @@ async def test_roles_and_other_businesses(counter: Counter, shop: Shop):
     number = await counter.connected(shop)
     other = await counter.world.open_shop()
     with pytest.raises(NotFoundError):
-        await counter.numbers.one(person_of(other), number.id)
+        await counter.numbers.one(person_of(other.tenant_id), number.id)
     with pytest.raises(NotFoundError):
-        await counter.numbers.remove(person_of(other), number.id, DEVICE)
+        await counter.numbers.remove(person_of(other.tenant_id), number.id, DEVICE)
     with pytest.raises(ForbiddenError):
-        await counter.numbers.all_of(person_of(shop, Role.AGENT))
-    stale = person_of(shop, confirmed_recently=False)
+        await counter.numbers.all_of(person_of(shop.tenant_id, Role.AGENT))
+    stale = person_of(shop.tenant_id, confirmed_recently=False)
     assert await counter.numbers.one(stale, number.id)
     with pytest.raises(StepUpNeededError):
         await counter.numbers.log_out(stale, number.id, DEVICE)
@@ -106,7 +107,7 @@ async def test_owners_are_written_to_once_when_a_number_stays_down(counter: Coun
 
 async def test_a_test_message_reaches_the_own_phone_only(counter: Counter, shop: Shop):
     number = await counter.connected(shop)
-    person = person_of(shop)
+    person = person_of(shop.tenant_id)
     await counter.pairing.send_test(person, number.id, "Only a test", DEVICE)
     shown = (await counter.outside.get(f"/_sim/customers/{PHONE}/messages"))["messages"]
     assert [m["text"] for m in shown if m["text"] == "Only a test"]
@@ -123,7 +124,7 @@ async def test_a_test_message_reaches_the_own_phone_only(counter: Counter, shop:
 
 async def test_a_scanned_poster_is_the_source_of_a_new_customer(counter: Counter, shop: Shop):
     number = await counter.connected(shop)
-    person, campaigns = person_of(shop), Campaigns(counter.world.db)
+    person, campaigns = person_of(shop.tenant_id), Campaigns(counter.world.db)
     made = [
         await campaigns.create(person, number.id, label=label, greeting="Hello!", device=DEVICE)
         for label in ("Window", "Flyer")
@@ -174,7 +175,7 @@ def test_percentiles_are_read_between_the_edges():
     assert daily.percentile_s(counts, 0.95) == daily.EDGES_S[-1]
     day = daily.Day(date(2026, 11, 23), 2, 1, 0, {"paused": 1}, tuple(counts), 5)
     summed = daily.added_up([day, replace(day, reply_counts=())], day.day)
-    assert (summed.received, summed.silent_total, sum(summed.reply_counts)) == (4, 2, 20)
+    assert (summed.received, summed.silent, sum(summed.reply_counts)) == (4, {"paused": 2}, 20)
 
 
 async def test_a_number_that_breaks_the_keeper_keeps_no_other(

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 T = TypeVar("T")
 
 
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 def eventually(read: Callable[[], T], what: str = "the condition") -> T:
-    """Read until the answer is true, at most 15 s."""
+    """Read until the answer is true, at most 30 s."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
         value = read()
@@ -62,7 +62,7 @@ def running_simulator(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[b
             yield url, process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(5)
+            process.wait(DEADLINE_S)
 
 
 def answers(url: str) -> bool:

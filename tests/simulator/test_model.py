@@ -9,10 +9,12 @@ import openai
 import pytest
 
 from app.assistant.knowledge.rewriting import Rewriter
+from app.cli.checks.providers import provider_findings
 from app.core.config import Settings
 from app.llm.embeddings import OpenAIEmbedder
 from app.llm.openai import OpenAIModel
 from simulator.model import minilm
+from simulator.model.translating import translate
 from tests.simulator.conftest import Sim
 
 SCHEMA = {
@@ -173,5 +175,33 @@ def test_the_product_embeds_in_order_and_translates(sim: Sim) -> None:
     assert queries == ["how much price cost delivery shipping", "¿Cuánto cuesta el envío?"]
 
 
+@pytest.mark.parametrize(
+    ("question", "english"),
+    [
+        ("Zahnarzttermin angekommen", "dentist tooth appointment arrive"),
+        ("Mein Paket ist nicht angekommen", "my parcel package not arrive"),
+        (
+            "¿Tiene información sobre la fecha de nacimiento?",
+            "have information over above upstairs date birth born",
+        ),
+        ("Apakah menjualnya?", "what sell"),
+        ("وبسيارتي", "car"),
+        ("BX-2211 pentil Schrader", "bx-2211 valve schrader"),
+    ],
+)
+def test_words_are_found_under_their_endings(question: str, english: str):
+    assert translate(question) == english
+
+
 def dot(left: list[float], right: list[float]) -> float:
     return sum(a * b for a, b in zip(left, right, strict=True))
+
+
+def test_the_doctor_names_a_model_that_is_not_offered(sim: Sim) -> None:
+    settings = Settings(
+        openai_api_key="k", openai_base_url=f"{sim.url}/v1", openai_model="gpt-of-last-year"
+    )
+    found = {finding.name: finding for finding in provider_findings(settings)}
+    assert found["model"].state == "ok"
+    assert found["models"].state == "wrong"
+    assert found["models"].detail == "not listed: OPENAI_MODEL (gpt-of-last-year)"

@@ -8,6 +8,7 @@ import time
 
 import httpx
 
+from tests.pace import stretched
 from tests.simulator.conftest import (
     ROOT,
     clean_environment,
@@ -31,8 +32,9 @@ def test_sigterm_ends_it_with_0_within_a_second() -> None:
             eventually(lambda: httpx.get(f"{url}/_sim/calls?service=openai").json()["calls"])
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
-            assert time.monotonic() - began < 1
+            assert process.wait(30) == 0
+            took_s = time.monotonic() - began
+            assert took_s < stretched(1)
         slow.join()
 
 
@@ -66,6 +68,6 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=30,
         check=False,
     )

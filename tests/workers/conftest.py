@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from tests.engine.conftest import bench
 
 __all__ = ["bench", "until"]
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.database.catalog import connected
 from tests.engine.bench import Bench
+from tests.pace import stretched
 from tests.workers.conftest import until
 from workers.turns import TurnRunner
 
@@ -76,10 +77,11 @@ async def test_stopping_gives_running_turns_back(bench: Bench):
     runner = TurnRunner(bench.engine("worker:1"))
     await bench.write(shop, PHONE, "hello")
     runner.start()
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 30)
     began = time.monotonic()
     await runner.stop(0.1)
-    assert time.monotonic() - began < 1
+    took_s = time.monotonic() - began
+    assert took_s < stretched(1)
     assert await bench.column("select lease_owner from turns") == [None]
     await bench.work("worker:2")
     assert bench.sender.texts() == ["hello"]
@@ -94,7 +96,7 @@ async def test_a_turn_whose_lease_ran_out_here_runs_once(bench: Bench):
     await bench.write(shop, PHONE, "hello")
     runner.start()
     try:
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(asked.wait(), 30)
         await bench.age(70)
         runner.kick()
         await until(lambda: _done(bench, shop, 1), "the turn is done")
@@ -159,7 +161,7 @@ async def test_leases_are_renewed_while_the_model_thinks(bench: Bench):
     await bench.write(shop, PHONE, "hello")
     runner.start()
     try:
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(asked.wait(), 30)
         await bench.execute("update turns set lease_until = now() + interval '1 second'")
         await until(lambda: _lease_left(bench, 3), "the lease is renewed")
     finally:
@@ -174,7 +176,7 @@ async def test_a_turn_that_another_worker_has_is_cancelled_here(bench: Bench):
     await bench.write(shop, PHONE, "hello")
     runner.start()
     try:
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(asked.wait(), 30)
         await bench.execute(
             "update turns set lease_owner = 'worker:2', lease_epoch = lease_epoch + 1,"
             " lease_until = now() + interval '1 minute'"

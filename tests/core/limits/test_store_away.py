@@ -24,6 +24,7 @@ from app.core.limits.types import (
     Policy,
 )
 from tests.core.limits.rest_endpoint import TOKEN, RestEndpoint
+from tests.pace import stretched
 
 pytestmark = pytest.mark.anyio
 
@@ -67,18 +68,20 @@ async def test_a_silent_store_costs_a_quarter_second_and_then_nothing(
                 upstash_redis_rest_url=f"http://127.0.0.1:{port}", upstash_redis_rest_token="t"
             )
         )
-        slowest_s = 0.0
+        began_s, slowest_s = time.monotonic(), 0.0
         for _ in range(5):
             start_s = time.monotonic()
             assert (await limiter.decide([Check(POLICY, subject)])).allowed
             slowest_s = max(slowest_s, time.monotonic() - start_s)
-        assert 0.2 < slowest_s < 1.0
+        assert 0.2 < slowest_s < stretched(1.0)
 
         start_s = time.monotonic()
         verdicts = [await limiter.decide([Check(POLICY, subject)]) for _ in range(60)]
-        assert time.monotonic() - start_s < 1.0  # 15 s if each waited
-        # 1.25 × the burst of 20, five of them taken above.
-        assert sum(v.allowed for v in verdicts) in (20, 21)
+        took_s = time.monotonic() - start_s
+        assert took_s < stretched(1.0)  # 15 s if each waited
+        # 1.25 × the burst of 20, five of them taken above, and what came back since.
+        back = 1 + 1.25 * (time.monotonic() - began_s)
+        assert 20 <= sum(v.allowed for v in verdicts) <= 20 + back
         await limiter.close()
 
 

@@ -56,7 +56,6 @@ def test_the_policies_of_the_design() -> None:
     assert policies.hook(Limits(hook_per_min=10, hook_burst=2)).burst == 2
     assert (policies.TURN.limit, policies.TURN.burst) == (60, 20)
     assert policies.for_plan(policies.TURN, limit=120).burst == 20
-    assert policies.model_account(500).limit == 400
     assert len({p.name for p in policies.ALL}) == len(policies.ALL)
     assert Policy("p", limit=7, per_s=60, burst=1).unit_us == 8_571_429
 

@@ -14,7 +14,7 @@ import sentry_sdk
 from app.core.config import Settings
 from app.core.errors import ProviderError, UnavailableError
 from app.core.logging import bind, configure
-from app.core.observability.sentry import capture, flush, init_sentry, set_scope
+from app.core.observability.sentry import capture, flush, init_sentry
 
 PHONE = "4915112345678"
 TEXT = "zwei Pizzen bitte"
@@ -71,13 +71,13 @@ def with_request(event: Any, _hint: object) -> Any:
 
 def captured() -> None:
     plant_in_scope()
-    set_scope(tenant_id="tenant-7", request_id="req_7")
-    capture(failure())
+    with bind(tenant_id="tenant-7", request_id="req_7"):
+        capture(failure())
 
 
 def explicit_ids() -> None:
-    set_scope(tenant_id="tenant-outer")
-    capture(failure(), tenant_id="tenant-9", request_id="req_9")
+    with bind(tenant_id="tenant-outer"):
+        capture(failure(), tenant_id="tenant-9", request_id="req_9")
 
 
 def logged() -> None:
@@ -110,9 +110,9 @@ def final() -> None:
 
 def side_by_side() -> None:
     async def turn(tenant: str) -> None:
-        set_scope(tenant_id=tenant)
-        await asyncio.sleep(0.01)
-        capture(RuntimeError(tenant))
+        with bind(tenant_id=tenant):
+            await asyncio.sleep(0.01)
+            capture(RuntimeError(tenant))
 
     async def main() -> None:
         await asyncio.gather(*(turn(f"tenant-{i}") for i in range(3)))

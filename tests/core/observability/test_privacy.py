@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from app.core.ids import channel_key, client_message_id, request_id, secret_token, uuid7
 from app.core.observability.privacy import describe, mask, stack
+from tests.pace import stretched
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,8 @@ def test_masking_is_linear() -> None:
     start = time.perf_counter()
     for text in ("1 " * 20_000, "a" * 50_000, "a.b@" * 10_000, "+1 " * 15_000, "1-" * 25_000):
         mask(text)
-    assert time.perf_counter() - start < 3
+    took_s = time.perf_counter() - start
+    assert took_s < stretched(3)
 
 
 def test_texts_of_exceptions_are_facts_only() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.channels.port import ChannelAccess
 from app.core.errors import ProviderError
-from app.messaging.listing import recent_messages
+from app.messaging.history import recent_messages
 
 pytestmark = pytest.mark.anyio
 
