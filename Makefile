@@ -13,11 +13,11 @@ READY := $(VENV)/.ready
 STATIC := app/dashboard/static/manifest.json
 STATIC_SOURCES := package.json package-lock.json vite.config.js \
   $(shell find app/dashboard/assets app/dashboard/templates -type f)
-CATALOGUES := $(patsubst %.po,%.mo,$(wildcard app/dashboard/locale/*/LC_MESSAGES/messages.po))
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard app/core/locale/*/LC_MESSAGES/messages.po))
 SITE := $(READY) $(STATIC) $(CATALOGUES)
 BABEL_KEYWORDS := $(foreach name,Refused Conflict NotSignedIn Forbidden NotFound TooManyAttempts \
-  StepUpNeeded Csrf,-k $(name)Error)
-PYTEST_ARGS ?= -n 2 --dist loadgroup -q
+  StepUpNeeded FactorNeeded Csrf,-k $(name)Error) -k Word
+PYTEST_ARGS ?= -n 2 -q
 # Python of your choice: make PYTHON=/path/to/python3.12 test
 PYTHON ?=
 # Nothing of the caller's environment may redirect imports or the target of an installation.
@@ -52,13 +52,13 @@ messages: $(READY) ## Bring the catalogues up to the sources' sentences, and com
 	@$(VENV)/bin/pybabel -q extract -F app/dashboard/babel.cfg $(BABEL_KEYWORDS) --no-location \
 	  --sort-output --omit-header -o build/messages.pot .
 	@for language in es pt; do \
-	  $(VENV)/bin/pybabel -q update -i build/messages.pot -d app/dashboard/locale -l $$language \
+	  $(VENV)/bin/pybabel -q update -i build/messages.pot -d app/core/locale -l $$language \
 	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date || exit 1; \
 	done
-	@$(VENV)/bin/pybabel -q compile -d app/dashboard/locale
+	@$(VENV)/bin/pybabel -q compile -d app/core/locale
 
 bench: $(SITE) ## Measure this machine against the budgets, as docs/benchmarks.md says
-	@for name in ingest reply latency fairness ledger login web; do \
+	@for name in ingest reply latency fairness ledger login retrieval web; do \
 	  $(PY) -P -m app.cli.main bench $$name --json $(ARGS) || exit 1; echo; \
 	done
 
