@@ -200,8 +200,9 @@ def final_breaches(
 ) -> Iterator[str]:
     """What must hold once everything has ended.
 
-    Where a call's outcome is not known and the engine chooses the ids, the owner's own message
-    of the very same words is taken for the reply: nothing tells them apart, on the phone neither.
+    While a call's outcome is not known, the owner's own message of the very same words is taken
+    for the reply: an engine that ignored our id would show the same, and saying it again would
+    be worse than a word of the owner's counted as ours.
     """
     stored = {m["wa_id"] for m in now.messages}
     yield from (f"message {name} was lost" for name in written - stored)

@@ -125,8 +125,7 @@ class SendMachine(EngineMachine):
         """The owner says something of their own, or what the machine said, once more."""
         texts = list(self.writer.turn_of)
         words = texts[-1 - number % len(texts)] if texts and number is not None else "I am here."
-        if not self.phone.honours:
-            self.phone.typed.add(words)
+        self.phone.typed.add(words)
         self.deliver(self.waha.owner_writes(words, chat=CUSTOMER))
 
     @rule(name=st.sampled_from(["give back", "release_orphaned_holds", "settle_doubt"]))
