@@ -1,8 +1,14 @@
 """Where the engine chooses the ids, a lost answer is never repeated: evidence decides, or time."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.observability.metrics import SENDS
+from app.messaging.sends import delivering
+from app.messaging.sends.recording import take_back
+from app.messaging.sends.settling import give_up_part
 from tests.engine.bench import Bench
 from tests.engine.ports import ProcessGone, says, waha_refuses
 
@@ -217,4 +223,30 @@ async def test_a_session_that_does_not_work_is_tried_again_here_too(bench: Bench
     await bench.write(shop, PHONE, "hello")
     await bench.work_on(step_s=10, steps=3)
     assert bench.sender.texts() == ["hello"]
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def test_what_was_surely_not_sent_is_not_doubted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """A worker that froze past its lease hears of the refusal while another gives the part up."""
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    bench.sender.refuse(500)  # ambiguous to us; nothing came of it
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    await bench.age(91)
+
+    async def give_up_late(connection: AsyncConnection, *terms: Any) -> bool:
+        tenant_id, doubt = terms[1], terms[2]
+        await take_back(
+            bench.engine(), tenant_id, doubt.part_id, doubt.attempt_no, waha_refuses(422)
+        )
+        return await give_up_part(connection, *terms)
+
+    monkeypatch.setattr(delivering, "give_up_part", give_up_late)
+    await bench.work()
+    assert await bench.part_states(shop) == ["accepted"]
+    assert bench.sender.texts() == ["hello"]
+    assert await bench.dispositions(shop) == {"hello": "answered"}
     assert await bench.balance(shop) == (99, 0, 1)

@@ -297,8 +297,10 @@ class DeskDelivery:
         async with self._engine.database.tenant(claimed.tenant_id) as connection:
             await conversations.lock(connection, claimed.tenant_id, part.conversation_id)
             doubt = Refusal(part.id, part.attempts, "no_evidence")
-            await give_up_part(connection, self._engine.settings, claimed.tenant_id, doubt)
-            await connection.execute(_CLOSE, self._key(claimed))
+            if await give_up_part(connection, self._engine.settings, claimed.tenant_id, doubt):
+                await connection.execute(_CLOSE, self._key(claimed))
+            else:
+                await connection.execute(_PARK, {**self._key(claimed), "wait_s": 0.0})
 
     async def _park(self, claimed: ClaimedSend, wait_s: float) -> None:
         async with self._engine.database.tenant(claimed.tenant_id) as connection:

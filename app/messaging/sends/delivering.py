@@ -193,7 +193,9 @@ async def _await_evidence(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
         if leased.one_or_none() is None:
             raise LeaseLostError
         doubt = Refusal(part.id, part.attempts, "no_evidence")
-        await give_up_part(connection, engine.settings, turn.tenant_id, doubt)
+        given_up = await give_up_part(connection, engine.settings, turn.tenant_id, doubt)
+    if not given_up:
+        await park(engine, turn, 0.0)
     return False
 
 

@@ -100,12 +100,14 @@ _PART_CONVERSATION = text(
     where p.tenant_id = :tenant_id and p.id = :id
     """
 )
+# What is queued was surely not sent (a worker that froze past its lease may just have said so):
+# it can be refused, but there is nothing to doubt.
 _MARK = text(
     """
     with part as (
         update send_parts set state = :state, error = :error
         where tenant_id = :tenant_id and id = :id and attempts = :attempt_no
-          and state in ('queued', 'sending')
+          and (state = 'sending' or (state = 'queued' and :state = 'failed'))
         returning send_id, attempts
     ), attempt as (
         update send_attempts a set finished_at = now(), outcome = :state, status_code = :status
@@ -211,20 +213,20 @@ async def fail_part(
 
 async def give_up_part(
     connection: AsyncConnection, settings: Settings, tenant_id: UUID, doubt: Refusal
-) -> None:
+) -> bool:
     """Call a part unknown: nobody can tell whether it was sent, so it is not sent again.
 
     The turn ends, so that the customer's next message is answered; the hold stays until
     evidence or the 24 hours settle it, but a reply of which another part was accepted is
-    charged now. The conversation is locked.
+    charged now. The conversation is locked. False when the part had moved on: look at it again.
     """
     send_id = await _mark(connection, tenant_id, doubt, "unknown", None)
     if send_id is None:
-        return
+        return False
     after_commit(connection, SENDS.labels("waha", "unknown").inc)
     (send,) = await _load(connection, tenant_id, [send_id])
     if send.turn_id is None:
-        return
+        return True
     reached = send.accepted_parts > 0 and send.hold_id is not None
     ending = Ending(
         send.turn_id,
@@ -235,6 +237,7 @@ async def give_up_part(
         usage=send.usage,
     )
     await end_turn(connection, settings, tenant_id, ending)
+    return True
 
 
 async def _mark(
