@@ -182,7 +182,7 @@ def _check(wanted: Caps, before: Caps, actor: Actor) -> None:
         raise RefusedError("A monthly cap must be 0 credits or more; leave it empty for no cap.")
     if wanted.auto_stop_ucr_per_hour is not None and wanted.auto_stop_ucr_per_hour <= 0:
         raise RefusedError(
-            "An auto-stop must be above 0 credits an hour; leave it empty to switch it off."
+            "A brake must be above 0 credits an hour; leave it empty to switch it off."
         )
 
 

@@ -109,15 +109,21 @@ async def margins(
     tenant_id: UUID | None = None,
 ) -> list[Margin]:
     """Return the margin of each tenant with charges closed in [since, until)."""
-    days_from, days_until = _whole_days(since, until, await connection.scalar(_MARK))
-    values = {
-        "since": since,
-        "until": until,
-        "days_from": days_from,
-        "days_until": days_until,
-        "tenant_id": tenant_id,
-    }
-    return [Margin(*row) for row in await connection.execute(_MARGIN, values)]
+    mark = await connection.scalar(_MARK)
+    while True:
+        days_from, days_until = _whole_days(since, until, mark)
+        values = {
+            "since": since,
+            "until": until,
+            "days_from": days_from,
+            "days_until": days_until,
+            "tenant_id": tenant_id,
+        }
+        found = [Margin(*row) for row in await connection.execute(_MARGIN, values)]
+        # More may have been added up in between, which would be counted twice.
+        before, mark = mark, await connection.scalar(_MARK)
+        if mark == before:
+            return found
 
 
 def _whole_days(

@@ -160,7 +160,7 @@ class Businesses:
                 raise ConflictError("This short name is taken. Choose another one.")
             plan = await connection.scalar(_DEFAULT_PLAN)
             if plan is None:
-                raise RefusedError("No plan is offered at the moment. Please contact support.")
+                raise RefusedError("No plan is offered at the moment. Please write to us.")
             tenant = NewTenant(
                 slug=slug,
                 name=normalise_name(form.name),

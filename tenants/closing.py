@@ -35,6 +35,8 @@ KEPT = frozenset(
         "credit_ops",
         "credit_minutes",
         "credit_requests",
+        "charge_days",
+        "charge_day_revenue",
         "journal",
         "ledger_proofs",
         "payments",
@@ -131,7 +133,7 @@ class Closing:
         async with self._database.system() as connection:
             if await connection.scalar(_IS_CHARGED, {"id": tenant_id}):
                 raise ConflictError(
-                    "A paid subscription runs. Cancel it under Billing first, then close the"
+                    "A paid subscription runs. Cancel it under Credits first, then close the"
                     " business."
                 )
             values = {"id": tenant_id, "days": GRACE_DAYS}

@@ -36,6 +36,8 @@ _WITHOUT = text(
     order by u.email
     """
 )
+# Of two factors that are removed at once, the second removal sees the first.
+_LOCK = text("select 1 from users where id = :user_id for no key update")
 _ASKED = text(
     """
     select t.name from memberships m join tenants t on t.id = m.tenant_id
@@ -109,6 +111,7 @@ async def require_spare(connection: AsyncConnection, user_id: UUID) -> None:
         connection: the transaction of the removal, after it: the refusal undoes it.
         user_id: whose factor it was.
     """
+    await connection.execute(_LOCK, {"user_id": user_id})
     user = await users.by_id(connection, user_id)
     if user.has_second_factor:
         return

@@ -169,13 +169,14 @@ def _run_at(lower: str, place: int) -> int:
 
 def _holds_own(password: str, own: Iterable[str]) -> bool:
     readings = _plain(password)
+    names = [_without_accents(value.lower()).partition("@")[0] for value in own]
     parts = {
         part
-        for value in own
-        for part in re.split(r"[\W_]+", value.lower().partition("@")[0])
+        for name in names
+        for part in re.split(r"[\W_]+", name)
         if len(part) >= _OWN_PART_CHARS_MIN
     }
-    parts |= {re.sub(r"[\W_]+", "", value.lower().partition("@")[0]) for value in own}
+    parts |= {re.sub(r"[\W_]+", "", name) for name in names}
     # A long passphrase may mention the own name among other words.
     return any(
         len(part) >= _OWN_PART_CHARS_MIN and part in reading and len(reading) < 2 * len(part) + 6

@@ -112,7 +112,7 @@ class SecondFactor:
         async with self._database.system() as connection:
             done = await connection.execute(_STORE, {"id": person.user_id, "secret": sealed})
             if not done.rowcount:
-                raise RefusedError("Remove your present authenticator before adding another.")
+                raise RefusedError("Remove your current authenticator app before adding another.")
         uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=ISSUER)
         return Enrolment(secret, uri)
 

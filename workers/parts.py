@@ -1,6 +1,7 @@
 """What lives on a worker's loop: put together at the start, given back at the stop."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from app.core.mail.delivery import MailDelivery
 from app.core.mail.outbox import Outbox
 from app.core.mail.resend import ResendClient
 from app.core.media.opening import open_store
+from app.core.observability.sentry import capture
 from app.core.outbound import outbound_session
 from app.llm.media import OpenAIMedia
 from app.messaging.desk.delivering import DeskDelivery
@@ -44,6 +46,8 @@ from workers.media import MediaRunner
 from workers.numbers import keep_for_ever
 from workers.reconciling import reconcile_for_ever
 from workers.turns import TurnRunner
+
+log = logging.getLogger(__name__)
 
 _BACKGROUND_STOP_S = 0.2
 _DATABASE_POOL = 16
@@ -91,6 +95,7 @@ class Parts:
     inbox: InboxDrain
     mails: Drain
     events: Drain
+    charges: Drain
     knowledge: Drain
     summaries: Drain
     background: list[asyncio.Task[None]] = field(default_factory=list)
@@ -116,12 +121,16 @@ class Parts:
             inbox=InboxDrain(pools.database, settings, media.kick),
             mails=_mails(pools),
             events=_events(pools),
+            charges=_charges(pools),
             knowledge=_knowledge(pools, assistant),
             summaries=_summaries(pools, assistant),
         )
         parts.turns.start()
         parts.media.start()
-        parts.background += [asyncio.create_task(work, name=n) for n, work in parts.for_ever()]
+        for name, work in parts.for_ever():
+            task = asyncio.create_task(work, name=name)
+            task.add_done_callback(tell_of_end)
+            parts.background.append(task)
         return parts
 
     def for_ever(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
@@ -144,6 +153,7 @@ class Parts:
         yield "desk", self.desk.run_for_ever()
         yield "mail", self.mails.run_for_ever()
         yield "webhook", self.events.run_for_ever()
+        yield "charges", self.charges.run_for_ever()
         yield "summaries", self.summaries.run_for_ever()
         yield "knowledge", self.knowledge.run_for_ever()
         yield "numbers", keep_for_ever(keeper, sweep_s)
@@ -167,6 +177,15 @@ class Parts:
         ]
         await asyncio.gather(*closing, return_exceptions=True)
         await self.pools.database.close()
+
+
+def tell_of_end(task: asyncio.Task[None]) -> None:
+    """Report a part that ended by an error: none of them is meant to."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        extra = {"task": task.get_name(), "errorType": type(error).__name__}
+        log.error("a part of the worker ended", exc_info=error, extra=extra)
+        capture(error)
 
 
 def _engine(pools: Pools, assistant: Assistant, instance: str) -> Engine:
@@ -203,16 +222,21 @@ def _mails(pools: Pools) -> Drain:
 
 def _events(pools: Pools) -> Drain:
     settings = pools.settings
-    notices = Notices(Outbox(settings.keyring()), settings.app_url)
+    effects = Effects(StripeApi(settings, pools.trusted), _notices(settings))
+    processor = EventProcessor(pools.database, settings, effects)
+    return Drain("webhook", processor.process_batch, settings.timings.sweep_s)
+
+
+def _charges(pools: Pools) -> Drain:
+    # Beside the events: a card that takes its time keeps nobody's payment waiting.
+    settings = pools.settings
     stripe = StripeApi(settings, pools.trusted)
-    processor = EventProcessor(pools.database, settings, Effects(stripe, notices))
-    charger = Charger(pools.database, settings, stripe, notices)
+    charger = Charger(pools.database, settings, stripe, _notices(settings))
+    return Drain("charges", charger.process_batch, settings.timings.sweep_s)
 
-    async def work() -> bool:
-        charged = await charger.process_batch()
-        return await processor.process_batch() or charged
 
-    return Drain("webhook", work, settings.timings.sweep_s)
+def _notices(settings: Settings) -> Notices:
+    return Notices(Outbox(settings.keyring()), settings.app_url)
 
 
 def _knowledge(pools: Pools, assistant: Assistant) -> Drain:

@@ -8,7 +8,7 @@ from app.core.money import format_credits, parse_credits
 from billing.price_list import NewPrices
 from billing.prices import ANY_MODEL, PriceVersion, ProviderPrice, TokenPrice
 
-LINES_MAX = 20
+LINES_MAX = 100
 _BLANK_LINES = 2
 _MODEL_CHARS_MAX = 100
 

@@ -78,7 +78,7 @@ class Reader:
             action=Action(action, url or self.page),
             footnote=self._(
                 "You get this mail because you look after billing at %(business)s. Change who"
-                " does in Parley under Billing.",
+                " does in Parley under Billing details.",
                 business=self.business,
             ),
         )

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core import ids
 from app.core.errors import RefusedError
 from billing.notices import spending
-from billing.notices.letters import Notices
+from billing.notices.letters import HAS_READERS, Notices
 from billing.payments import receipts
 from billing.payments.receipts import Payment
 from billing.payments.stripe_api import Object
@@ -109,7 +109,7 @@ _AT_LIMIT = text(
     f"""
     select a.tenant_id, m.spent_minor, a.monthly_max_minor, p.currency,
            to_char(now() at time zone t.time_zone, 'YYYY-MM') as month
-    {_LOW} and not {_WITHIN} and not exists (
+    {_LOW} and not {_WITHIN} and {HAS_READERS} and not exists (
         select 1 from mails x where x.tenant_id = a.tenant_id
           and x.key = 'auto_top_up_limit:' || to_char(now() at time zone t.time_zone, 'YYYY-MM'))
     order by a.tenant_id limit :batch_max
@@ -206,9 +206,10 @@ async def switch_on(
 
 
 async def switch_off(connection: AsyncConnection, tenant_id: UUID, *, actor: Actor) -> bool:
-    """End the rule, on record (system scope); a purchase that nobody asked Stripe for yet ends too.
+    """End the rule, on record (system scope); False when it was off.
 
-    False when it was off.
+    A purchase that nobody asked Stripe for yet ends at once, another one when it is looked at
+    again: it is paid then, or never.
     """
     row = (await connection.execute(_STOP, {"tenant_id": tenant_id})).one_or_none()
     if row is None:

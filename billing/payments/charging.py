@@ -2,7 +2,8 @@
 
 The invoice is what can be paid once: its id is stored before it is paid, and whatever is asked
 again begins by reading it. A lost answer is asked for again until there is one; a definite no
-voids the invoice, ends the purchase and pauses the rule. Calls are made outside transactions.
+voids the invoice, ends the purchase and pauses the rule. Where the rule was ended meanwhile the
+invoice is voided, too, unless it is paid. Calls are made outside transactions.
 """
 
 import logging
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
 from app.core.db.engine import Database
-from app.core.errors import ProviderError
+from app.core.errors import ConflictError, ProviderError
 from app.core.observability.sentry import capture
 from billing.notices.letters import Notices
 from billing.payments import auto_top_up, receipts
@@ -29,6 +30,8 @@ LEASE_S = 120.0
 _BATCH = 10
 _PAUSE_MAX_S = 3600.0
 _DECLINED = 402
+# Our own key is wrong: that says nothing of a customer's card.
+_OUR_FAULT = {401, 403}
 
 _CLAIM = text(
     """
@@ -44,8 +47,12 @@ _CLAIM = text(
 _FACTS = text(
     """
     select p.state, p.invoice_ref, p.price_minor, p.currency, b.customer_ref,
-           coalesce(k.name, p.package_code) as title
+           coalesce(k.name, p.package_code) as title,
+           coalesce(a.enabled_at is not null and a.paused_reason is null
+                    and t.status = 'active', false) as wanted
     from payments p
+    left join auto_top_ups a on a.tenant_id = p.tenant_id and a.payment_id = p.id
+    left join tenants t on t.id = p.tenant_id
     left join billing_profiles b on b.tenant_id = p.tenant_id
     left join top_up_packages k on k.code = p.package_code
     where p.tenant_id = :tenant_id and p.id = :payment_id
@@ -64,7 +71,10 @@ _LATER = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Purchase:
-    """One purchase that was claimed, with what its invoice needs."""
+    """One purchase that was claimed, with what its invoice needs.
+
+    ``wanted`` is False when the rule was ended, or the business stopped, since it was begun.
+    """
 
     tenant_id: UUID
     payment_id: UUID
@@ -74,6 +84,7 @@ class _Purchase:
     price_minor: int
     currency: str
     title: str
+    wanted: bool
 
     def key(self, step: str) -> str:
         """The idempotency key of one step: the same at every try."""
@@ -108,10 +119,11 @@ class Charger:
                 await self._fail(row.tenant_id, row.payment_id, "refused")
                 return
             await self._charge(purchase)
-        except ProviderError as error:
+        except (ProviderError, ConflictError) as error:
             log.warning("a charge is not decided", extra={"attempt": row.attempts})
             await self._later(row)
-            if row.attempts == 1 and not error.retryable:
+            passes = isinstance(error, ProviderError) and error.retryable
+            if row.attempts == 1 and not passes:
                 capture(error)
 
     async def _read(self, row: Any) -> _Purchase | None:
@@ -128,16 +140,18 @@ class Charger:
             price_minor=facts.price_minor,
             currency=facts.currency,
             title=facts.title,
+            wanted=facts.wanted,
         )
 
     async def _charge(self, purchase: _Purchase) -> None:
         """Pay the purchase's invoice, or learn that it cannot be paid; ProviderError: not known."""
         ref, reason = purchase.invoice_ref, "refused"
         try:
-            ref = ref or await self._open(purchase)
-            await self._pay(purchase, ref)
+            if purchase.wanted:
+                ref = ref or await self._open(purchase)
+                await self._pay(purchase, ref)
         except ProviderError as error:
-            if error.retryable:
+            if error.retryable or error.status_code in _OUR_FAULT:
                 raise
             reason = "declined" if error.status_code == _DECLINED else "refused"
         invoice = await self._stripe.invoice(ref) if ref else {}
@@ -147,7 +161,8 @@ class Charger:
             return
         if invoice.get("status") == "open":
             await self._stripe.void_invoice(str(ref), purchase.key("void"))
-        await self._fail(purchase.tenant_id, purchase.payment_id, reason)
+        told = reason if purchase.wanted else None
+        await self._fail(purchase.tenant_id, purchase.payment_id, told)
 
     async def _open(self, purchase: _Purchase) -> str:
         """Make the invoice, and remember it before anything is charged."""
@@ -157,7 +172,6 @@ class Charger:
             "currency": purchase.currency.lower(),
             "collection_method": "charge_automatically",
             "auto_advance": False,
-            "default_payment_method": purchase.card_ref,
             "pending_invoice_items_behavior": "exclude",
             "automatic_tax": {"enabled": self._taxes},
             "metadata": ids,
@@ -183,7 +197,9 @@ class Charger:
             invoice = await self._stripe.finalize_invoice(ref, purchase.key("finalize"))
         if invoice["status"] == "open" and invoice["subtotal"] == purchase.price_minor:
             params = {"payment_method": purchase.card_ref, "off_session": True}
-            await self._stripe.pay_invoice(ref, params, purchase.key("pay"))
+            # Stripe refuses a key that comes again with another card; an invoice is paid once.
+            key = purchase.key(f"pay:{purchase.card_ref}")
+            await self._stripe.pay_invoice(ref, params, key)
 
     async def _settle(
         self, connection: AsyncConnection, purchase: _Purchase, invoice: Object
@@ -193,14 +209,18 @@ class Charger:
             await settle_auto_top_up(connection, payment, invoice)
             log.info("automatic top-up paid")
 
-    async def _fail(self, tenant_id: UUID, payment_id: UUID, reason: str) -> None:
+    async def _fail(self, tenant_id: UUID, payment_id: UUID, reason: str | None) -> None:
+        """End a purchase that nothing was paid for; with a reason, pause its rule and tell it."""
         async with self._database.system() as connection:
             payment = await receipts.lock(connection, tenant_id, payment_id)
             if payment is None or payment.state == "paid":
                 return
-            await receipts.mark_ended(connection, payment, "failed")
+            ended = await receipts.mark_ended(
+                connection, payment, "failed" if reason else "expired"
+            )
             await auto_top_up.free(connection, payment)
-            await auto_top_up.pause(connection, self._notices, tenant_id, reason)
+            if ended and reason:
+                await auto_top_up.pause(connection, self._notices, tenant_id, reason)
 
     async def _later(self, row: Any) -> None:
         bound_s = min(_PAUSE_MAX_S, self._base_s * 2 ** min(row.attempts, 20))

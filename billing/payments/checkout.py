@@ -114,6 +114,8 @@ class Checkout:
             "customer": await self._customer(tenant_id),
             "mode": "setup",
             "currency": currency.lower(),
+            # A bank debit is decided days later; what is bought by itself is paid at once.
+            "payment_method_types": ["card"],
             "metadata": {"tenant_id": str(tenant_id)},
             "success_url": success_url,
             "cancel_url": cancel_url,
@@ -269,7 +271,7 @@ def _check_change(current: Subscription, old: plans.Plan, new: plans.Plan, actor
         if new.price_minor > 0 and current.provider_ref is None:
             raise RefusedError("This plan has a price: begin with a checkout.")
     if current.provider_ref is not None and new.price_minor == 0:
-        raise RefusedError("Cancel the subscription in the customer portal instead.")
+        raise RefusedError("Cancel the subscription under Cards and invoices instead.")
     if current.provider_ref is not None and new.currency != old.currency:
         raise RefusedError("A subscription keeps its currency: cancel it and begin a new one.")
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from app.core.errors import RefusedError
 
-_AMOUNT = re.compile(r"[0-9]{1,9}([.,][0-9]{1,3})?", re.ASCII)
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?", re.ASCII)
 # docs.stripe.com/currencies: these have no minor unit, their amounts are whole …
 ZERO_DECIMAL = frozenset(
     "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()  # noqa: SIM905
@@ -34,12 +34,11 @@ def parse_money(amount: str, currency: str) -> int:
 
     RefusedError for anything else.
     """
-    if not _AMOUNT.fullmatch(amount.strip()):
+    plain, digits = amount.strip().replace(",", "."), minor_digits(currency)
+    # "1.000" may be meant as a thousand.
+    if not _AMOUNT.fullmatch(plain) or len(plain.partition(".")[2]) > digits:
         raise RefusedError("Write an amount such as 20 or 20.50.")
-    minor = Decimal(amount.strip().replace(",", ".")).scaleb(minor_digits(currency))
-    if minor != minor.to_integral_value():
-        raise RefusedError("Write an amount such as 20 or 20.50.")
-    return int(minor)
+    return int(Decimal(plain).scaleb(digits))
 
 
 def plain_money(amount_minor: int, currency: str) -> str:

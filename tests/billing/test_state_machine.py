@@ -388,5 +388,6 @@ def campaign(url: str) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.timeout(300 + EXAMPLES)
 async def test_every_sequence_keeps_every_invariant(database):
     await asyncio.to_thread(campaign, database.system_url)

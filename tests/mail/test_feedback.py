@@ -101,6 +101,20 @@ async def test_an_address_that_bounced_is_not_written_to(
     assert len(await outside.emails()) == 2
 
 
+async def test_an_account_is_written_to_again_a_day_after_a_bounce(
+    post: Post, outside: Outside, database: TestDatabase
+):
+    async with post.db.system() as connection:
+        await MailBlocks(post.settings.secret_keys).block(connection, TO, BOUNCED)
+    await sent(post)
+    assert await outside.emails() == []
+    await database.superuser.execute(
+        "update mail_blocks set created_at = created_at - interval '25 hours'"
+    )
+    await sent(post, "invite:2")
+    assert len(await outside.emails()) == 1
+
+
 async def test_a_full_mailbox_is_tried_again(post: Post, door: Door, outside: Outside):
     await sent(post)
     assert await door.tell("bounced", bounce="Transient") == 200

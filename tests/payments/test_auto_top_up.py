@@ -12,6 +12,7 @@ from billing.ledger import service as ledger
 from billing.ledger.schemas import Clawback
 from billing.payments import auto_top_up
 from billing.payments.auto_top_up import Rule
+from billing.payments.money import parse_money
 from tests.payments.conftest import OWNER, Till
 
 pytestmark = pytest.mark.anyio
@@ -184,3 +185,66 @@ async def test_a_rule_that_cannot_work_is_refused(till: Till):
     for threshold, limit in ((0, 6000), (1000, 6000), (100, 1999)):
         with pytest.raises(RefusedError):
             await switch_on(till, threshold=threshold, limit=limit)
+
+
+async def test_a_rule_that_ended_is_not_charged_at_the_next_try(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("billing.payments.stripe_api._PAUSE_S", 0)
+    await switch_on(till)
+    await save_card(till)
+    await begin(till)
+    for path in ("/v1/invoices", "/v1/invoiceitems"):
+        await till.outside.fault("stripe", path, drop="after", times=3)
+        await charge(till)
+    async with till.db.system() as connection:
+        assert await auto_top_up.switch_off(connection, till.tenant_id, actor=OWNER)
+    assert (await rule(till)).buying, "asked for already"
+    await charge(till)
+    assert await states(till) == ["expired"]
+    now = await rule(till)
+    assert (now.buying, now.paused_reason) == (False, None)
+    assert await pays(till) == 0
+
+
+async def test_another_card_between_two_tries_pays_once(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("billing.payments.stripe_api._PAUSE_S", 0)
+    await switch_on(till)
+    await save_card(till)
+    await begin(till)
+    await till.outside.fault("stripe", "/v1/invoices", drop="after", times=3)
+    await charge(till)
+    assert await states(till) == ["pending"]
+    await save_card(till)
+    await charge(till)
+    assert await states(till) == ["paid"]
+    assert await till.credits() == (1000, 0, 0)
+    assert (await rule(till)).at_work
+
+
+async def test_a_wrong_key_of_ours_pauses_no_rule(till: Till):
+    await switch_on(till)
+    await save_card(till)
+    await begin(till)
+    await till.outside.fault("stripe", "/v1/invoices", status=401, times=1)
+    await charge(till)
+    assert await states(till) == ["pending"]
+    assert (await rule(till)).at_work
+    await charge(till)
+    assert await states(till) == ["paid"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "minor"),
+    [("20", "EUR", 2000), ("20,5", "EUR", 2050), ("500", "JPY", 500), ("1.000", "BHD", 1000)],
+)
+def test_amounts_as_they_are_typed(typed: str, currency: str, minor: int):
+    assert parse_money(typed, currency) == minor
+
+
+@pytest.mark.parametrize(("typed", "currency"), [("1.000", "EUR"), ("-1", "EUR"), ("2.5", "JPY")])
+def test_amounts_that_may_mean_something_else_are_refused(typed: str, currency: str):
+    with pytest.raises(RefusedError):
+        parse_money(typed, currency)

@@ -123,7 +123,7 @@ async def test_a_business_that_is_charged_for_cancels_first(house: House):
         " from tenants where id = :t",
         t=shop.tenant_id,
     )
-    with pytest.raises(ConflictError, match="Cancel it under Billing"):
+    with pytest.raises(ConflictError, match="Cancel it under Credits"):
         await Closing(house.accounts).close(owner, device())
     await house.execute("update subscriptions set cancels_at_period_end = true")
     await Closing(house.accounts).close(owner, device())

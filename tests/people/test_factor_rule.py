@@ -1,8 +1,11 @@
 """A business that asks for a second factor, and what becomes of who has none or lost it."""
 
+import asyncio
+
 import pytest
 
 from app.core.errors import ForbiddenError, NotFoundError, RefusedError
+from app.core.ids import uuid7
 from tenants.access import Permission, Role
 from tenants.admins import Admins
 from tenants.factor_rule import FactorRule
@@ -77,6 +80,22 @@ async def test_the_last_factor_stays_while_a_business_asks_for_it(house: House, 
         await house.factor.remove(owner, device())
     await rule.change(owner, wanted=False, device=device())
     await house.factor.remove(owner, device())
+
+
+async def test_of_two_factors_removed_at_once_one_stays(house: House, rule: FactorRule):
+    owner, _ = await begun(house, rule)
+    passkey = uuid7()
+    await house.execute(
+        "insert into passkeys (id, user_id, credential_id, public_key, sign_count, name, backed_up)"
+        " values (:id, :user_id, :key, :key, 0, 'Laptop', false)",
+        id=passkey, user_id=owner.user_id, key=b"key",
+    )  # fmt: skip
+    ends = await asyncio.gather(
+        house.passkeys.remove(owner, passkey, device()),
+        house.factor.remove(owner, device()),
+        return_exceptions=True,
+    )
+    assert [type(end) for end in ends if end] == [RefusedError]
 
 
 async def test_an_admin_resets_a_lost_factor_with_a_reason(house: House):

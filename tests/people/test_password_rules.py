@@ -8,7 +8,7 @@ from tenants import leaked_passwords
 from tenants.password_rules import require_acceptable
 from tests.people.house import CHEAP
 
-OWN = ("ada.lovelace@example.org", "Harbour Bakery")
+OWN = ("ada.lovelace@example.org", "Harbour Bakery", "Peñalver Núñez")
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ OWN = ("ada.lovelace@example.org", "Harbour Bakery")
         "asdfghjkl", "1q2w3e4r", "abcdefgh1", "aaaaaaaa", "abcabcabc", "ada.lovelace",
         "turnip2024", "!Elizabeth7", "contraseña123", "Coração2025", "flamengo19",
         "trustno1", "ncc1701d",
-        "Lovelace99", "harbourbakery", "Harbour-Bakery-1", "short", "", "x" * 200,
+        "Lovelace99", "harbourbakery", "Harbour-Bakery-1", "penalver77", "short", "", "x" * 200,
     ],
 )  # fmt: skip
 def test_refused(password: str):
