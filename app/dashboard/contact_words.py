@@ -29,6 +29,6 @@ def conversation_state(visit: Visit, state: str) -> str:
     return {
         "pending": _("The assistant answers"),
         "open": _("People answer"),
-        "snoozed": _("Put off"),
+        "snoozed": _("Snoozed"),
         "resolved": _("Done"),
     }[state]

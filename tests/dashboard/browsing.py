@@ -1,6 +1,7 @@
 """A browser without a screen: keeps cookies, sends forms with the page's token."""
 
 import re
+from itertools import count
 from typing import Self
 
 import httpx
@@ -9,14 +10,21 @@ from benchmarks.counting import statements_sent
 from tests.worlds import Api, World
 
 TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
+_numbers = count(1)
 
 
 class Browsing:
-    """One browser profile on the running API."""
+    """One browser profile on the running API, at an address of its own: limits are per address."""
 
     def __init__(self, world: World, api: Api, *, cookie: str = "") -> None:
         self.world = world
-        headers = {"Accept": "text/html,*/*", "User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/150"}
+        high, low = divmod(next(_numbers), 256)
+        self.address = f"198.18.{high}.{low}"
+        headers = {
+            "Accept": "text/html,*/*",
+            "User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/150",
+            "X-Forwarded-For": self.address,
+        }
         cookies = dict([cookie.split("=", 1)]) if cookie else {}
         url = f"http://127.0.0.1:{api.port}"
         self.http = httpx.AsyncClient(base_url=url, headers=headers, cookies=cookies, timeout=20)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -19,9 +20,10 @@ async def world(databases: Databases, redis_server_url: str) -> AsyncIterator[Wo
 
 @pytest.fixture(scope="package")
 async def api(world: World) -> AsyncIterator[Api]:
-    # All tests come from one address.
+    # Browsers say at which address they are; what comes without one is the walk over all pages.
     limits = replace(world.settings.limits, edge_per_min=60_000, edge_burst=60_000)
-    async with open_api(replace(world.settings, limits=limits)) as api:
+    proxies = (ip_network("127.0.0.1/32"),)
+    async with open_api(replace(world.settings, limits=limits, trusted_proxies=proxies)) as api:
         yield api
 
 

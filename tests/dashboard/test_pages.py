@@ -1,11 +1,15 @@
 """Pages over HTTP: sign-up to sign-in, refusals, errors for browsers and programs, headers."""
 
+import hashlib
 import re
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from app.core.mail.outbox import Outbox
+from app.dashboard import pages
+from app.dashboard.pages.public import TERMS_VERSION
 from billing import proofs
 from billing.ledger import service
 from billing.ledger.schemas import Balance
@@ -99,6 +103,18 @@ async def test_a_wrong_password_says_nothing_of_the_account(stranger: Browsing):
     answer = await stranger.send("/login", "/login", email="no@example.org", password="wrong one")
     assert answer.status_code == 401
     assert "The e-mail address or the password is wrong." in answer.text
+
+
+def test_the_version_of_the_terms_tells_their_text():
+    """Who accepted a version accepted these words: give changed ones another version."""
+    folder = Path(pages.__file__).parents[1] / "templates" / "public"
+    words = [
+        said
+        for name in ("terms.html", "privacy.html")
+        for said in re.findall(r'_\("(.*?)"', (folder / name).read_text("utf-8"))
+    ]
+    print_of = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+    assert (TERMS_VERSION, print_of) == ("2026-11-23", "58bf26c113dcdd5d")
 
 
 async def test_in_the_visitors_language(stranger: Browsing):

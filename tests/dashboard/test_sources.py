@@ -20,7 +20,18 @@ from app.dashboard.render import TEMPLATES
 
 DASHBOARD = TEMPLATES.parent
 ROOT = DASHBOARD.parents[1]
-PLACES = re.compile(r"%\(\w+\)[sd]")
+PLACES = re.compile(r"%\(\w+\)[sd]|%%")
+#: Spanish says "tú" and Portuguese "você", as in Latin America: what only others would write.
+ELSEWHERE = {
+    "es": re.compile(
+        r"\b(usted(es)?|vosotros|vuestr\w+|\w+(áis|éis)|ordenador|costes?)\b", re.IGNORECASE
+    ),
+    "pt": re.compile(
+        r"\b(contactos?|equipas?|ficheiros?|utilizador\w*|registad\w+|subscriç\w+|faturação"
+        r"|telemóve\w+|ecrãs?|palavra-passe|negócios?|travão|connosco|porquê)\b|«",
+        re.IGNORECASE,
+    ),
+}
 SOURCES = {path: path.read_text() for path in sorted(TEMPLATES.rglob("*.html"))}
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"extensions": "jinja2.ext.do", "trimmed": "true"}}
@@ -45,6 +56,8 @@ def test_catalogues_are_complete(language: str):
         assert len(ids) == len(strings)
         for source, text in zip(ids, strings, strict=True):
             assert sorted(PLACES.findall(source)) == sorted(PLACES.findall(text)), source
+            assert "%" not in PLACES.sub("", text), text
+            assert not ELSEWHERE[language].search(text), text
     assert not any(message.fuzzy for message in texts.values())
 
 

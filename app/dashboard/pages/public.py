@@ -15,7 +15,7 @@ from billing import plans, price_list
 from tenants import users
 
 YEAR_S = 365 * 24 * 3600
-TERMS_VERSION = "2026-11"
+TERMS_VERSION = "2026-11-23"
 _PLANS = text(
     """
     select name, monthly_credits_ucr, price_minor, currency, max_inflight
