@@ -236,6 +236,7 @@ class _Conversation:
             hosts=hosts_of(job.situation, self._passages, job.tools),
             languages=profile.languages,
             acted=any(ran.result.acted for ran in self._ran),
+            reported="\n".join(ran.result.text for ran in self._ran if ran.result.reports),
         )
 
     def _finish(

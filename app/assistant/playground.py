@@ -134,7 +134,7 @@ class Playground:
         if not lines or lines[-1].author != "customer" or not lines[-1].text.strip():
             raise RefusedError("Write a message first.")
         if len(lines) > MESSAGES_MAX or any(len(line.text) > 4 * CHARS_MAX for line in lines):
-            raise RefusedError("This rehearsal is too long. Start a new one.")
+            raise RefusedError("This conversation is too long for the playground. Start a new one.")
         await self._admit(person, POLICY)
         question = _question(tenant_id, lines)
         async with self._database.tenant(tenant_id) as connection:

@@ -106,7 +106,7 @@ def checked(profile: Profile, *, models: tuple[str, ...]) -> Profile:
         rules=rules,
         persona=_text(Word("the voice"), profile.persona, PERSONA_CHARS_MAX),
         greeting=_text(Word("the greeting"), profile.greeting, OPENING_CHARS_MAX),
-        disclosure=_text(Word("the disclosure"), profile.disclosure, OPENING_CHARS_MAX),
+        disclosure=_text(Word("the AI notice"), profile.disclosure, OPENING_CHARS_MAX),
         links=_hosts(profile.links),
     )
 
@@ -129,7 +129,7 @@ def _check_facts(facts: list[Fact]) -> None:
         )
     for fact in facts:
         if not fact.key or not fact.value:
-            raise RefusedError("Each fact needs a name and what is so.")
+            raise RefusedError("Each fact needs a name and a value.")
         if len(fact.key) > FACT_KEY_CHARS_MAX or len(fact.value) > FACT_VALUE_CHARS_MAX:
             raise RefusedError(
                 "A fact has at most %(fact_value_chars)s characters, its name"

@@ -28,13 +28,18 @@ _IDENTITY = re.compile(
 )
 _TOKEN = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])\S{20,}")
 _SECRET_NAME = re.compile(
-    r"\b(?:pass ?(?:word|wd|code|phrase|port)|pin|cvv|cvc|ssn|otp|iban|api key|token|secret"
+    r"\b(?:pass ?(?:word|wd|code|phrase|port)|cvv|cvc|ssn|otp|iban|api key|token|secret"
     r"|security (?:code|number)|credit card|debit card|card number|bank account|social security"
-    r"|(?:id|identity)(?: card)?(?: number)?|tax id|contrasena|clave|tarjeta|dni|nie|pasaporte"
+    r"|(?:id|identity)(?: card| number)+|tax id|contrasena|clave|tarjeta|dni|pasaporte"
     r"|cuenta bancaria|senha|cartao|cpf|passaporte|conta bancaria|passwort|kennwort|kreditkarte"
     r"|kontonummer|ausweis|reisepass|steuernummer|mot de passe|carte bancaire|passeport|kata sandi"
-    r"|sandi|kartu kredit|rekening|nik|ktp|paspor|codice fiscale|carta di credito)\b"
+    r"|kartu kredit|rekening|ktp|paspor|codice fiscale|carta di credito)\b"
+    # Words that are other things too (a badge, a name, never), until a number stands behind them.
+    r"|\b(?:pin|id|nik|nie|sandi)(?: code| number)?\W{0,4}[xyz]?\d"
     r"|كلمة (?:السر|المرور)|بطاقة|جواز|رقم الهوية|الحساب البنكي|пароль|паспорт|密码|身份证"
+)
+_DATE_OR_TIME = re.compile(
+    r"(?<![\d.-])(?:\d{4}-\d\d-\d\d|\d{1,2}[./-]\d{1,2}[./-](?:19|20)\d\d|\d{1,2}:\d\d)(?![\d-])"
 )
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
@@ -166,7 +171,8 @@ def _is_secret(key: str, value: str) -> bool:
     plain = unicodedata.normalize("NFKD", f"{key.replace('_', ' ')} {value}").casefold()
     named = "".join(c for c in plain if not unicodedata.combining(c))
     shapes = (_LONG_NUMBER, _IDENTITY, _TOKEN)
-    return bool(_SECRET_NAME.search(named)) or any(shape.search(value) for shape in shapes)
+    undated = _DATE_OR_TIME.sub("|", value)
+    return bool(_SECRET_NAME.search(named)) or any(shape.search(undated) for shape in shapes)
 
 
 def _line(raw: str) -> str:

@@ -191,4 +191,37 @@ Yarın saat dokuzda açığız.
 Завтра мы открыты до шести.
 Stolik można zarezerwować online.
 Jutro jest otwarte od dziewiątej.
+I can confirm that we are open on Sunday.
+We look forward to seeing you on Friday.
+We'll look forward to your visit.
+We can send orders to the whole of Europe.
+They will be with you at the entrance of the museum.
+The room has a sea view and was updated in 2024.
+Once you pay, your booking is confirmed.
+You will get a discount of 10 % on your second visit.
+Le confirmo que abrimos el domingo a las 10:00.
+Le cuento: el corte incluye lavado y secado.
+Te digo los precios: corte 35 €, color 90 €.
+La mesa está reservada para grupos a partir de 8 personas.
+Recibirá su pedido en dos o tres días laborables.
+Le informo de que el parking es gratuito.
+Te aviso que aos domingos estamos fechados.
+Você vai receber o pedido em dois dias úteis.
+Wir geben Ihnen 10 % Rabatt auf den zweiten Besuch.
+Ich sage Ihnen gern die Preise: Schnitt 35 €.
+Wir senden das Paket mit DHL.
+Bitte bringen Sie einen Moment Zeit mit.
+Wir schauen beim Beratungsgespräch gemeinsam, was passt.
+Kami akan melayani Anda dengan senang hati.
+Kamar sudah termasuk sarapan.
+Pesanan yang sudah dibayar dikirim hari kerja berikutnya.
+Nous vous accueillerons avec plaisir vendredi.
+Nous vous rappelons que le samedi nous fermons à 14h.
+Je vous confirme que nous sommes ouverts dimanche.
+La chambre est réservée aux adultes.
+Le confermo che siamo aperti domenica.
+Il colore richiede un'ora e un momento di posa.
+Siparişiniz yarın hazır olacaktır.
+24 Aralık'ta kapalı olacağız.
+Sizi ağırlamaktan mutlu olacağız.
 """.strip().splitlines()

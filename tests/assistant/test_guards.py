@@ -2,6 +2,7 @@
 
 import base64
 import codecs
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from app.assistant.guards.incoming import inspect_incoming
 from app.assistant.guards.languages import sure_language
 from app.assistant.guards.leaks import inspect_leak
 from app.assistant.guards.links import links_in, remove_links
+from app.assistant.guards.outgoing import Surroundings, inspect_outgoing
 from app.assistant.guards.persons import asks_for_person
 from app.assistant.guards.promises import inspect_promises
 from app.assistant.guards.secrets import inspect_secrets
@@ -223,6 +225,8 @@ def test_numbers_and_addresses_in_disguise(text: str):
         "Quero falar com um atendente", "Kann ich mit einem Mitarbeiter reden?", "转人工",
         "bisa bicara dengan admin?", "أريد التحدث مع شخص", "Je veux parler à quelqu'un",
         "Vorrei parlare con un operatore", "Хочу поговорить с человеком", "Hi. Real person please.",
+        "I don't want a bot, I want to talk to a human", "me passa para um atendente", "人工客服",
+        "Is there a real person I can talk to?", "Get me a manager", "temsilciye bağlayın lütfen",
     ],
 )  # fmt: skip
 def test_who_asks_for_a_person(text: str):
@@ -235,6 +239,11 @@ def test_who_asks_for_a_person(text: str):
         "Is the price per person?", "A table for one person, please", "¿Cuánto cuesta por persona?",
         "I don't want to talk to a person", "Ein Zimmer für eine Person", "Berapa harga per orang?",
         "Do you have a human resources department?", "My agent will come tomorrow",
+        "I want to speak about a person's haircut", "Can a person bring a dog?", "I'm a person",
+        "Do you have human hair wigs?", "Do you sell a real human skeleton?", "real person costume",
+        "Give me the customer service hours", "Can you get me someone's favourite cake?", "Person",
+        "Get me an operator headset, please", "Ya pude hablar con alguien, gracias", "una persona",
+        "人工草坪多少钱？", "真人秀门票有吗", "biri Türkçe konuşabilir mi", "شخص", "Two. A person.",
     ],
 )  # fmt: skip
 def test_who_does_not(text: str):
@@ -250,6 +259,8 @@ def test_who_does_not(text: str):
         ("key", "sk-live-4f9a8b7c6d5e4f3a2b1c", True), ("cpf", "123.456.789-09", True),
         ("allergy", "nuts", False), ("birthday", "24 December", False), ("size", "EU 42", False),
         ("usual order", "2 rye on 2026-11-30 at 19:30", False), ("pets", "Bruno, a dog", False),
+        ("visit", "2026-11-30 10:00", False), ("name", "Nik", False), ("isst", "nie Huhn", False),
+        ("pin", "5678", True), ("nik", "3201234567", True),
     ],
 )  # fmt: skip
 def test_what_is_not_kept_in_memory(key: str, value: str, secret: bool):
@@ -322,6 +333,49 @@ def test_the_language_is_told_when_it_is_sure(text: str, language: str | None):
 def test_numbers_and_addresses(draft: str, codes: list[str]):
     given = "phone: +353 1 555 0100, mail: info@bakery.example"
     assert [f.code for f in inspect_contacts(draft, given=given)] == codes
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "A haircut costs 35 EUR and colour starts at 89.90 EUR.", "We close at 6.30 on Sundays.",
+        "You can see it at bakery.example.", "Order at shop.bakery.example/menu, it is quick.",
+        "Doors open at 19.30 and the show starts at 20.00.",
+    ],
+)  # fmt: skip
+def test_a_price_after_at_is_no_address(draft: str):
+    assert inspect_contacts(draft, given="", hosts=HOSTS) == []
+
+
+def test_what_the_owner_says_is_told_and_what_a_system_reports_is_true():
+    told = "You will receive a confirmation e-mail with a link."
+    assert inspect_promises(told, acted=False)
+    assert not inspect_promises(told, acted=False, owned=f"After an order: {told}")
+    status = "Your order is confirmed and your order is on its way."
+    assert inspect_promises(status, acted=False)
+    assert not inspect_promises(status, acted=False, reported='{"status": "shipped"}')
+    undone = "Your order has been cancelled."
+    assert inspect_promises(undone, acted=False, reported='{"status": "shipped"}')
+    assert not inspect_promises(undone, acted=False, reported='{"status": "cancelled"}')
+    assert inspect_promises("I have cancelled it.", acted=False, reported="cancelled")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        " ", "\n", "[((", "*_", '"', "- ", "a", "1", "-a", "acagi ", "बता", "我会", "a .", "tel ",
+        "eyJ", "xn--", "at ", "i will ", "\ufdfa", "DE12 ", "Ol|", "sprechen ", "ignore ",
+    ],
+)  # fmt: skip
+def test_no_text_holds_a_guard_up(piece: str):
+    text = (piece * 10_000)[:10_000]
+    began = time.process_time()
+    for draft in (text[:4_000], f"a{text[:3_990]}.com"):
+        around = Surroundings("canary", "fence", text, text, text, text, ("Be kind.",))
+        inspect_outgoing(draft, around, hands_over=False)
+    asks_for_person(text)
+    inspect_incoming(text, where="customer")
+    assert time.process_time() - began < 1, "it took seconds before, when patterns went back"
 
 
 def test_secrets_and_payment_details():

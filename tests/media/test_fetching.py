@@ -281,6 +281,22 @@ async def test_what_people_listened_to_is_read_once_the_assistant_goes_on(desk: 
     assert desk.reader.read_kinds == ["audio", "image"]
 
 
+async def test_who_fetches_while_it_is_given_back_does_not_end_it_unread(desk: FileDesk) -> None:
+    business = await desk.bench.business()
+    await desk.bench.owner_types(business, PHONE, "I am here")
+    await desk.bench.age(60)
+    await desk.send(business, "audio/ogg", samples.ogg())
+    (held,) = await work.claim(desk.bench.database.db, files_max=1)
+    assert not held.to_read
+    (thread,) = await desk.bench.column("select id from conversations")
+    async with desk.bench.database.db.tenant(business.tenant_id) as connection:
+        await ownership.give_back(connection, business.tenant_id, thread, uuid4())
+    kept = work.Kept("audio/ogg", "voice.ogg", 10, b"", 1_000)
+    assert not await work.note_kept(desk.bench.database.db, held, kept)
+    assert await desk.work() == 1
+    assert desk.reader.read_kinds == ["audio"]
+
+
 async def test_deleting_a_message_deletes_its_file(desk: FileDesk) -> None:
     business = await desk.bench.business()
     await desk.send(business, "audio/ogg", samples.ogg())

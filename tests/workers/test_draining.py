@@ -9,6 +9,7 @@ import pytest
 
 from tests.workers.conftest import until
 from workers.draining import Drain
+from workers.parts import tell_of_end
 
 pytestmark = pytest.mark.anyio
 
@@ -56,3 +57,15 @@ async def test_without_a_bell_the_sweep_finds_it_and_failures_do_not_end_it():
 
 async def _is(value: object) -> object:
     return value
+
+
+async def test_a_part_that_ends_by_an_error_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> None:
+        raise KeyError("words of somebody")
+
+    task = asyncio.create_task(broken(), name="desk")
+    task.add_done_callback(tell_of_end)
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    (record,) = [r for r in caplog.records if r.name == "workers.parts"]
+    assert (record.__dict__["task"], record.__dict__["errorType"]) == ("desk", "KeyError")

@@ -1,13 +1,21 @@
 """Phone numbers and addresses in a draft: the business's or the customer's, no others."""
 
 import re
+from collections.abc import Collection
 
-from app.assistant.guards.links import joined_up
+from app.assistant.guards.links import TLDS, is_allowed, joined_up
 from app.assistant.guards.verdicts import Finding, Ruling
 from app.assistant.letters import fold, visible
 
-_AT = r"(?:\s?(?:@|\(at\)|\[at\]|\{at\}|<at>)\s?|\s(?:at|arroba|chiocciola|klammeraffe|arobase)\s)"
-_EMAIL = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}}{_AT}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_SIGN = r"\s?(?:@|\(at\)|\[at\]|\{at\}|<at>)\s?"
+_SAID = r"\s(?:at|arroba|chiocciola|klammeraffe|arobase)\s"
+_AT = rf"(?:{_SIGN}|{_SAID})"
+_EMAIL = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}}{_SIGN}[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+# "Prices start at 89.90" and "order at bakery.example" hold no address: see below.
+_SAID_EMAIL = re.compile(
+    rf"(?<![\w.+-])[\w.+-]{{1,64}}{_SAID}(?P<host>[\w-]+(?:\.[\w-]+)*\.(?:{TLDS}))(?![\w@])",
+    re.IGNORECASE,
+)
 _HANDLE = re.compile(r"@[A-Za-z0-9_][\w.]{2,31}")
 _PHONE = re.compile(r"(?<![\w.,:/-])(?:\+|00)?\(?\d[\d\s().\-/]{6,22}\d(?![\w:])")
 _CALL = re.compile(
@@ -46,15 +54,23 @@ _SPOKEN = _digit_words(
 _WORD = re.compile(r"[^\W_]+")
 
 
-def inspect_contacts(draft: str, *, given: str) -> list[Finding]:
+def inspect_contacts(draft: str, *, given: str, hosts: Collection[str] = ()) -> list[Finding]:
     """Return findings for numbers and addresses that stand nowhere in what was given.
 
     Args:
         draft: what the model wrote.
         given: facts, passages, tools' results and the customer's own words.
+        hosts: where links may lead: who is to be found "at" one of them is no stranger.
     """
     text, findings, told = visible(draft), [], given.casefold()
-    addresses = {m[0] for each in (text, joined_up(draft)) for m in _EMAIL.finditer(each)}
+    readings = (text, joined_up(draft))
+    addresses = {m[0] for each in readings for m in _EMAIL.finditer(each)}
+    addresses |= {
+        m[0]
+        for each in readings
+        for m in _SAID_EMAIL.finditer(each)
+        if m["host"].casefold() not in told and not is_allowed(m["host"], hosts)
+    }
     if any(_plain_email(address) not in told for address in addresses):
         findings.append(Finding("contact", "email", Ruling.BLOCK))
     elif any(handle.casefold().rstrip(".") not in told for handle in _HANDLE.findall(text)):

@@ -43,7 +43,7 @@ _SCANNED_CHARS_MAX = 8_000
 def inspect_incoming(text: str, *, where: str) -> list[Finding]:
     """Return the marks found in a text; ``where`` is customer, knowledge, tool or name."""
     seen = visible(text[:_SCANNED_CHARS_MAX])
-    plain = fold(seen)
+    plain = fold(seen[:_SCANNED_CHARS_MAX])
     found = [
         Finding("injection", f"{where}:{code}", Ruling.NOTE)
         for code, pattern in _MARKS.items()

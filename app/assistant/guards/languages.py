@@ -56,6 +56,7 @@ _TABLE = {
     for words in _SMALL_WORDS.values()
     for word in words.split()
 }
+_CHARS_MAX = 4_000
 _LETTERS_MIN = 6
 _HITS_MIN = 3
 _LEAD = 1.6
@@ -63,7 +64,7 @@ _LEAD = 1.6
 
 def sure_language(text: str) -> str | None:
     """Return a text's language as a two-letter code, or None when it may be one of several."""
-    seen = visible(text)
+    seen = visible(text[:_CHARS_MAX])[:_CHARS_MAX]
     letters = len(_LETTER.findall(seen))
     if letters < _LETTERS_MIN:
         return None

@@ -71,7 +71,8 @@ def inspect_leak(draft: str, *, canary: str, fence: str, house: Sequence[str]) -
     # What a rule puts in quotes is meant to be said.
     instructions = _QUOTED.sub(" ", "\n".join(house))
     told = skeleton(instructions)
-    if any(_overlaps(skeleton(text), told, _HOUSE_WINDOW) for text in readings):
+    # Each business has other words: nothing of theirs is worth keeping.
+    if any(_overlaps(skeleton(text), told, _HOUSE_WINDOW, seeds=told) for text in readings):
         return [Finding("leak", "house", Ruling.REPAIR)]
     return []
 
@@ -112,7 +113,7 @@ def _policy_steps() -> str:
     return _steps(_letters(POLICY))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _windows(letters: str, size: int) -> frozenset[str]:
     return frozenset(letters[n : n + size] for n in range(len(letters) - size + 1))
 
@@ -122,14 +123,16 @@ def _vocabulary() -> frozenset[str]:
     return frozenset(_LONG_WORD.findall(fold(POLICY)))
 
 
-def _overlaps(letters: str, told: str, size: int) -> bool:
+def _overlaps(
+    letters: str, told: str, size: int, *, seeds: str | frozenset[str] | None = None
+) -> bool:
     """Tell whether two texts share a run of ``size`` letters.
 
     Such a run holds a piece of half its size at one of every so many places: only where one of
     those is known, the whole run is looked for.
     """
     step = size // 2
-    seeds = _windows(told, step + 1)
+    seeds = _windows(told, step + 1) if seeds is None else seeds
     for n in range(0, len(letters) - step, step):
         if letters[n : n + step + 1] in seeds:
             runs = (letters[m : m + size] for m in range(max(0, n - step), n + 1))

@@ -8,7 +8,7 @@ from app.assistant.letters import visible
 from app.assistant.profiles import host_of
 
 # What phones make clickable without a scheme: names under the usual top-level domains.
-_TLDS = (
+TLDS = (
     "com|net|org|info|biz|io|co|app|dev|ai|me|ly|gl|to|tv|cc|ws|xyz|top|site|online|store|shop|club"
     "|vip|live|link|click|page|pro|mobi|name|icu|work|space|website|tech|cloud|money|bank|pay|finance"
     "|example|test|eu|uk|de|fr|es|pt|it|nl|be|ch|at|ie|pl|cz|se|no|dk|fi|gr|ro|hu|bg|hr|ua|ru|by|tr"
@@ -43,7 +43,7 @@ _SCHEME = (
 _OCTETS = r"(?!\d\d(?:\.\d\d){3}(?!\d))\d{1,3}(?:\.\d{1,3}){3}"
 _LINK = re.compile(
     rf"(?:{_SCHEME}\s?/{{0,3}}\S+"
-    rf"|(?<![\w@.-])(?:www\.)?(?:{_LABEL}\.)+(?:{_TLDS}|xn--[\w-]+)(?![\w@-])(?::\d+)?(?:[/?#]\S*)?"
+    rf"|(?<![\w@.-])(?:www\.)?(?:{_LABEL}\.)+(?:{TLDS}|xn--[\w-]+)(?![\w@-])(?::\d+)?(?:[/?#]\S*)?"
     rf"|(?<![\w@.-])(?:{_LABEL}\.)+[^\W\d_]{{2,}}(?::\d+|/)\S*"
     rf"|(?<![\w@.])//\d{{6,10}}(?!\d)\S*"
     rf"|(?<![\w@.]){_OCTETS}(?![\w.])(?::\d+)?(?:/\S*)?)",
@@ -53,9 +53,9 @@ _OPEN, _CLOSE = r"[\[({<*_|~'\"-]", r"[\])}>*_|~'\"-]"
 _DOT_WORD = r"(?:dot|punto|ponto|punkt|point|titik|nokta|kropka|точка|نقطة|点|點)"
 # A dot in brackets, between signs, as a word, as a look-alike, or with a blank in front of it.
 _DOTS = re.compile(
-    rf"\s*{_OPEN}+\s*(?:[.。．｡․·‧•]|{_DOT_WORD})\s*{_CLOSE}+\s*"
-    rf"|\s+dot\s+|\s+{_DOT_WORD}\s+(?=(?:{_WELL_KNOWN})(?!\w))"
-    rf"|\s?[。．｡․]\s?|(?<=\w)[·‧•⋅∙](?=\w)|(?<=\w)\s+\.\s?(?=\w)"
+    rf"\s{{0,2}}{_OPEN}{{1,4}}\s{{0,2}}(?:[.。．｡․·‧•]|{_DOT_WORD})\s{{0,2}}{_CLOSE}{{1,4}}\s{{0,2}}"
+    rf"|\s{{1,2}}dot\s{{1,2}}|\s{{1,2}}{_DOT_WORD}\s{{1,2}}(?=(?:{_WELL_KNOWN})(?!\w))"
+    rf"|\s?[。．｡․]\s?|(?<=\w)[·‧•⋅∙](?=\w)|(?<=\w)\s{{1,2}}\.\s?(?=\w)"
     rf"|(?<=\w),(?=(?:com|net|org)(?!\w))",
     re.IGNORECASE,
 )
@@ -64,6 +64,8 @@ _SHORTENED = re.compile(
     r"\b(bit|wa|t|goo|tinyurl|cutt|rebrand|is|ow|buff|lnkd)\s(ly|me|gl|com|gd|in)\s?(?:/|slash\b)\s?",
     re.IGNORECASE,
 )
+# Long runs are made short first, so that every pattern above takes time in step with the text.
+_LONG_RUN = re.compile(r"(\s\s)\s+|([\[\](){}<>*_|~'\"-]{4})[\[\](){}<>*_|~'\"-]+")
 _SPELLED = re.compile(r"(?<!\S)\S(?: \S){5,}(?!\S)")
 _TRAILING = ".,;:!?)]}»”’'\"*_~>"
 _SPACES = re.compile(r"[ \t]{2,}")
@@ -77,7 +79,8 @@ def links_in(text: str) -> list[str]:
 
 def joined_up(text: str) -> str:
     """Return a text with disguised dots as dots, and spelled-out words written together."""
-    plain = _SPELLED.sub(lambda match: match[0].replace(" ", ""), visible(text))
+    short = _LONG_RUN.sub(r"\1\2", visible(text))
+    plain = _SPELLED.sub(lambda match: match[0].replace(" ", ""), short)
     return _SHORTENED.sub(r"\1.\2/", _DOTS.sub(".", plain))
 
 

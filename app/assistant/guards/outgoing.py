@@ -15,6 +15,7 @@ from app.assistant.guards.promises import inspect_promises
 from app.assistant.guards.secrets import inspect_secrets
 from app.assistant.guards.shape import REPLY_CHARS_MAX, inspect_shape
 from app.assistant.guards.verdicts import Finding, Ruling
+from app.assistant.letters import visible
 
 _STRICTNESS = (Ruling.NOTE, Ruling.REMOVE, Ruling.ADVISE, Ruling.REPAIR, Ruling.BLOCK)
 
@@ -32,6 +33,7 @@ class Surroundings:
         hosts: where links may lead.
         languages: the only languages the business answers in; empty for any.
         acted: True when a tool changed something for the customer in this turn.
+        reported: what the business's own systems told in this turn.
     """
 
     canary: str = field(repr=False)
@@ -44,6 +46,7 @@ class Surroundings:
     hosts: Collection[str] = ()
     languages: Sequence[str] = ()
     acted: bool = False
+    reported: str = field(default="", repr=False)
 
     def language(self) -> str | None:
         """Return the language that a reply should be in, when that is sure."""
@@ -75,14 +78,21 @@ class Inspection:
 def inspect_outgoing(draft: str, around: Surroundings, *, hands_over: bool) -> Inspection:
     """Judge a draft; a hand-over's words may speak of what people will do."""
     findings = inspect_shape(draft)
-    if len(draft) > REPLY_CHARS_MAX:
+    if len(visible(draft)) > REPLY_CHARS_MAX:
         return Inspection("", findings)
     findings += inspect_leak(draft, canary=around.canary, fence=around.fence, house=around.house)
     findings += inspect_secrets(draft, given=around.owned)
-    findings += inspect_contacts(draft, given=f"{around.given}\n{around.said}")
+    given = f"{around.given}\n{around.said}"
+    findings += inspect_contacts(draft, given=given, hosts=around.hosts)
     text, about_links = remove_links(draft, hosts=around.hosts)
     findings += about_links
-    findings += inspect_promises(draft, acted=around.acted, hands_over=hands_over)
+    findings += inspect_promises(
+        draft,
+        acted=around.acted,
+        hands_over=hands_over,
+        reported=around.reported,
+        owned=around.owned,
+    )
     findings += _inspect_language(draft, around)
     return Inspection(text, findings)
 

@@ -15,8 +15,9 @@ _SHAPES = {
     "password": re.compile(
         r"\b(?:password|passwd|contraseña|senha|passwort)\s*[:=]\s*\S{4,}", re.IGNORECASE
     ),
-    "random": re.compile(r"\b(?=[A-Za-z0-9_-]*\d)(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{36,}\b"),
+    "random": re.compile(r"\b[A-Za-z0-9_-]{36,}\b"),
 }
+_DIGIT_AND_LETTER = re.compile(r"(?=[A-Za-z_]*\d)(?=[0-9_]*[A-Za-z])")
 _PAYMENT = {
     "iban": re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}[ ]?[A-Z0-9]{0,4}\b"),
     "card": re.compile(r"\b(?:\d[ -]?){13,19}\b"),
@@ -37,7 +38,9 @@ def inspect_secrets(draft: str, *, given: str) -> list[Finding]:
     source = re.sub(r"[\s-]", "", given)
     found = []
     for code, shape in {**_SHAPES, **_PAYMENT}.items():
-        strange = [m[0] for m in shape.finditer(text) if re.sub(r"[\s-]", "", m[0]) not in source]
-        if strange:
+        found_here = {re.sub(r"[\s-]", "", m[0]) for m in shape.finditer(text)}
+        if code == "random":  # a long word or a line of dashes is none
+            found_here = {each for each in found_here if _DIGIT_AND_LETTER.match(each)}
+        if any(each not in source for each in found_here):
             found.append(Finding("secret", code, Ruling.BLOCK))
     return found

@@ -3,6 +3,7 @@
 import re
 
 from app.assistant.guards.verdicts import Finding, Ruling
+from app.assistant.letters import visible
 
 REPLY_CHARS_MAX = 4_000
 _DATA = re.compile(
@@ -28,7 +29,7 @@ def inspect_shape(draft: str) -> list[Finding]:
 def _fault(draft: str) -> str:  # noqa: PLR0911 - one return for each kind
     if not draft.strip():
         return "empty"
-    if len(draft) > REPLY_CHARS_MAX:
+    if len(visible(draft)) > REPLY_CHARS_MAX:  # one sign can stand for eighteen
         return "too_long"
     if _DATA.search(draft):
         return "data"

@@ -111,8 +111,14 @@ class HttpTool:
         if called.outcome != "ok":
             return ToolResult("failed", f"It did not work ({called.outcome}). Do not retry.")
         # A refusal of the tenant's system ("too late to cancel") is an answer, and no deed.
-        acted = not tool.reads and called.status is not None and called.status < 300  # noqa: PLR2004
-        return ToolResult("ok", called.text, acted=acted, scalars=_scalars(called.text))
+        done = called.status is not None and called.status < 300  # noqa: PLR2004
+        return ToolResult(
+            "ok",
+            called.text,
+            acted=done and not tool.reads,
+            reports=done,
+            scalars=_scalars(called.text),
+        )
 
     async def _person(self, context: ToolContext) -> dict[str, str] | ToolResult:
         """Return who the customer is, or why the tool may not be called for them."""

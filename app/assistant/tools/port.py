@@ -42,6 +42,7 @@ class ToolResult:
         outcome: ``ok``, ``refused`` (the call was not allowed) or ``failed``.
         text: told to the model, as data.
         acted: True when it changed something outside: the reply may say so.
+        reports: True when a system of the business told it.
         handover: reason and summary when the conversation is to go to people.
         passages: knowledge that it found.
         scalars: single values of its answer, which a later call may name.
@@ -50,6 +51,7 @@ class ToolResult:
     outcome: str
     text: str = field(repr=False)
     acted: bool = False
+    reports: bool = False
     handover: tuple[str, str] | None = None
     passages: Sequence[Known] = ()
     scalars: frozenset[str] = frozenset()

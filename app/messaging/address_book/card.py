@@ -303,7 +303,7 @@ def normalise_notes(raw: str) -> str | None:
     """Return notes without blanks around them, None for none; RefusedError when too long."""
     notes = storable(raw).strip()
     if len(notes) > NOTES_CHARS_MAX:
-        raise RefusedError("The notes have at most 4000 characters.")
+        raise RefusedError("The notes have at most 4,000 characters.")
     return notes or None
 
 

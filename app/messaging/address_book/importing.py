@@ -191,7 +191,7 @@ def read_list(raw: bytes, country: str | None) -> Preview:
             faults += 1
             preview.faults.append(fault)
         if len(preview.rows) > ROWS_MAX:
-            raise RefusedError("The list has more than 5000 lines. Import it in parts.")
+            raise RefusedError("The list has more than 5,000 lines. Import it in parts.")
     if not preview.rows and not faults:
         raise RefusedError("The list is empty below its first line.")
     return Preview(preview.rows, preview.faults[:FAULTS_SHOWN_MAX], faults)

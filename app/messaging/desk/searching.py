@@ -93,17 +93,18 @@ _NAMES = f"""
         {_seen("c.contact_id = m.id")}
     )
 """  # noqa: S608 - our own figures
+# The upper end is a letter: that stands behind all digits in every collation, a colon does not.
 _NUMBERS = f"""
     numbered as materialized (
         select s.id, s.last_message_at as at
         from (select a.contact_id as id from contact_addresses a
               where a.tenant_id = :tenant_id and a.kind = 'phone'
-                and a.address >= :digits and a.address < :digits || ':'
+                and a.address >= :digits and a.address < :digits || 'a'
               union
               select a.contact_id from contact_addresses a
               where a.tenant_id = :tenant_id and a.kind = 'phone'
                 and reverse(split_part(a.address, '@', 1)) >= reverse(:digits)
-                and reverse(split_part(a.address, '@', 1)) < reverse(:digits) || ':'
+                and reverse(split_part(a.address, '@', 1)) < reverse(:digits) || 'a'
               limit {_SAMPLE}) m
         {_seen("c.contact_id = m.id")}
     )

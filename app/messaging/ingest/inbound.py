@@ -15,6 +15,7 @@ from app.messaging.contacts import Sighting
 from app.messaging.conversations import Thread, ThreadKey
 from app.messaging.ingest.deciding import Decided, decide_one, tell_closed_once
 from app.messaging.ingest.items import Item
+from app.messaging.media.catching_up import read_missed
 from app.messaging.media.limits import READ_KINDS
 from app.messaging.media.wanting import want
 from app.messaging.states import Disposition, HandoverReason
@@ -156,6 +157,7 @@ async def _change_owners(
             back.setdefault(tenant_id, set()).add(thread.id)
     for tenant_id, found in sorted(back.items()):
         await conversations.return_to_assistant(connection, tenant_id, sorted(found))
+        await read_missed(connection, [(tenant_id, each) for each in sorted(found)])
     for tenant_id, found in sorted(broke.items()):
         for conversation_id in sorted(found):
             await conversations.hand_to_people(

@@ -15,6 +15,8 @@ from app.messaging.media.limits import READ_KINDS
 
 FILES_MAX = 10
 _HOURS_MAX = 24
+# Whoever is fetching such a file just now does not know that it is to be read: the higher number
+# of attempts takes it out of those hands.
 _WANT = text(
     """
     with missed as (
@@ -31,7 +33,8 @@ _WANT = text(
             order by m.sent_at desc, m.id desc limit :files_max) f
     )
     update message_media w
-    set to_read = true, attempts = 0, due_at = now(), finished_at = null,
+    set to_read = true, due_at = now(), finished_at = null,
+        attempts = case when w.state = 'ready' then 0 else w.attempts + 1 end,
         state = case when w.state = 'ready' then 'stored' else w.state end
     from missed m where w.tenant_id = m.tenant_id and w.id = m.id
     """
