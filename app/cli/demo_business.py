@@ -163,7 +163,7 @@ PACKAGES = (
     ),
     Package(
         code="credits-2500",
-        name="2 500 credits",
+        name="2,500 credits",
         credits_ucr=2_500 * UCR_PER_CREDIT,
         price_minor=7_900,
     ),

@@ -97,11 +97,15 @@ class CsrfMiddleware:
         site = header(scope, b"sec-fetch-site")
         if site is not None:
             if site not in {b"same-origin", b"none"}:
-                raise CsrfError("This request came from another site.")
+                raise CsrfError(
+                    "This request came from another site. Open the page here and try again."
+                )
             return
         origin = header(scope, b"origin")
         if origin is not None and origin.decode("latin-1").lower() != self._origin:
-            raise CsrfError("This request came from another site.")
+            raise CsrfError(
+                "This request came from another site. Open the page here and try again."
+            )
 
     async def _require_token(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = header(scope, HEADER)

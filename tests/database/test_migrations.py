@@ -11,7 +11,8 @@ from migrations import bootstrap, runner
 from tests.database.catalog import connected, schema
 from tests.databases import PASSWORDS, TestDatabase
 
-pytestmark = pytest.mark.anyio
+# Every migration, twice: minutes on a machine that others keep busy.
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

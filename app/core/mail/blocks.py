@@ -1,7 +1,8 @@
 """Addresses that are not written to: a mailbox that does not exist, or somebody who complained.
 
 Kept as keyed hashes. A block ends after thirty days: mailboxes come back. Mails about an account
-go in spite of a complaint, which is about notices; nothing goes where a mailbox does not exist.
+go in spite of a complaint, which is about notices. Where a mailbox does not exist nothing goes,
+but a mail about an account is tried once a day: who cannot sign in has no other way back.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,12 +14,14 @@ from app.core.limits.subjects import hash_subject
 
 BOUNCED, COMPLAINED = "bounced", "complained"
 BLOCK_DAYS = 30
+ACCOUNT_BLOCK_DAYS = 1
+"""For mails about an account, such as a new password that somebody asked for."""
 
 _FIND = text(
-    f"""
+    """
     select address_hash, reason from mail_blocks
-    where address_hash = any(:hashes) and created_at > now() - interval '{BLOCK_DAYS} days'
-    """  # noqa: S608 - a figure of ours
+    where address_hash = any(:hashes) and created_at > now() - make_interval(days => :days)
+    """
 )
 # Who complained and then bounces has bounced; the other way round it stays a bounce.
 _BLOCK = text(
@@ -42,12 +45,17 @@ class MailBlocks:
     def __init__(self, secret_keys: Sequence[str]) -> None:
         self._keys = tuple(secret_keys) or ("unset",)
 
-    async def find(self, connection: AsyncConnection, addresses: Collection[str]) -> dict[str, str]:
-        """Return those addresses that are blocked: address → ``bounced`` or ``complained``."""
+    async def find(
+        self, connection: AsyncConnection, addresses: Collection[str], *, days: int = BLOCK_DAYS
+    ) -> dict[str, str]:
+        """Return those addresses that are blocked: address → ``bounced`` or ``complained``.
+
+        ``days`` leaves out what was told longer ago.
+        """
         known = {digest: a for a in addresses for digest in self._hashes(a)}
         if not known:
             return {}
-        rows = await connection.execute(_FIND, {"hashes": list(known)})
+        rows = await connection.execute(_FIND, {"hashes": list(known), "days": days})
         return {known[row.address_hash]: row.reason for row in rows}
 
     async def block(self, connection: AsyncConnection, address: str, reason: str) -> None:

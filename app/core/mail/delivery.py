@@ -19,7 +19,7 @@ from app.core.config import Settings
 from app.core.crypto import DecryptionError
 from app.core.db.engine import Database
 from app.core.errors import ParleyError, ProviderError
-from app.core.mail.blocks import BOUNCED, MailBlocks
+from app.core.mail.blocks import ACCOUNT_BLOCK_DAYS, BLOCK_DAYS, BOUNCED, MailBlocks
 from app.core.mail.outbox import Outbox
 from app.core.mail.resend import ResendClient
 from app.core.observability.context import bind
@@ -135,8 +135,9 @@ class MailDelivery:
 
     async def _blocked(self, to: str, tenant_id: UUID | None) -> str | None:
         """Return why an address is not written to; None when it is."""
+        days = ACCOUNT_BLOCK_DAYS if tenant_id is None else BLOCK_DAYS
         async with self._database.system_statement() as connection:
-            reason = (await self._blocks.find(connection, [to])).get(to)
+            reason = (await self._blocks.find(connection, [to], days=days)).get(to)
         # Who complained about notices still gets what their account needs.
         return None if reason != BOUNCED and tenant_id is None else reason
 
