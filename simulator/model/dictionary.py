@@ -130,7 +130,9 @@ class Column:
 @cache
 def columns() -> dict[str, Column]:
     """The dictionary by language."""
-    found = {code: Column(code, small=frozenset(map(folded, _SMALL[code].split()))) for code in LANGUAGES}
+    found = {
+        code: Column(code, small=frozenset(map(folded, _SMALL[code].split()))) for code in LANGUAGES
+    }
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
