@@ -114,7 +114,8 @@ class FileDesk:
     async def work(self) -> int:
         """Fetch and read what is due; return how many files that were."""
         found = await work.claim(self.bench.database.db, files_max=8)
-        for wanted in found:
+        # In the order in which they were sent, as the scripts are.
+        for wanted in sorted(found, key=lambda w: w.id):
             await fetching.process(self.tools, wanted)
         return len(found)
 
