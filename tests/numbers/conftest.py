@@ -35,6 +35,9 @@ def simulator_url() -> Iterator[str]:
         yield url
 
 
+_PASSES_MAX = 10
+
+
 @dataclass
 class Counter:
     """A business at its counter: what its owner and our keeper can do."""
@@ -77,9 +80,11 @@ class Counter:
         return await self.of(shop, channel_id)
 
     async def tend(self) -> None:
-        """Let the keeper look at every number now."""
+        """Let the keeper look at every number now: as many passes as there are numbers for."""
         await self.world.run("update channels set check_due_at = now() where managed")
-        await self.keeper.run_once()
+        for _ in range(_PASSES_MAX):
+            if not await self.keeper.run_once():
+                break
 
     async def session(self, number: Number) -> dict[str, Any]:
         """What WAHA holds of a number's session."""
