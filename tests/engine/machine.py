@@ -48,6 +48,8 @@ _CLEAR = """
 update turns set state = 'cancelled', lease_owner = null, lease_until = null
  where tenant_id = $1 and state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending');
 """
+# Nor may what it has not read make one there.
+_FORGET = "update inbox_keys set pending = false where tenant_id = $1 and pending"
 _IN_STATES = text(
     "select id from conversations where tenant_id = :tenant_id and state = any(:states) order by id"
 )
@@ -138,7 +140,8 @@ class EngineMachine(RuleBasedStateMachine):
             faults.install_plan("")
             for worker in self.workers:
                 self.wait(worker.drop())
-            self.wait(self.ground.rows.execute(_CLEAR, self.shop.tenant_id))
+            for statement in (_FORGET, _CLEAR):
+                self.wait(self.ground.rows.execute(statement, self.shop.tenant_id))
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.ground.runner.run(work)
