@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 _RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 _TYPING_S_PER_CHAR = 0.03
 _TYPING_MIN_S = 0.4
-_ACCEPTED = {"accepted", "sent", "delivered", "read"}
+# An ack may call a part failed that WAHA had taken: what follows it is sent all the same.
+_BEHIND = {"accepted", "sent", "delivered", "read", "failed"}
 
 
 async def deliver(engine: Engine, turn: ClaimedTurn, parts: Parts | None = None) -> None:
@@ -50,7 +51,7 @@ async def deliver(engine: Engine, turn: ClaimedTurn, parts: Parts | None = None)
     ``parts`` are those of a reply that was queued just now; else they are read.
     """
     for part in await _read(engine, turn) if parts is None else parts:
-        if part.state in _ACCEPTED:
+        if part.state in _BEHIND:
             continue
         if not await _deliver_part(engine, turn, part):
             return
