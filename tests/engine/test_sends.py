@@ -250,3 +250,20 @@ async def test_people_who_come_between_parts_do_not_undo_the_reply(bench: Bench)
     await bench.work()
     assert await bench.turn_states(shop) == ["done"]
     assert await bench.balance(shop) == (99, 0, 1)
+
+
+@pytest.mark.parametrize("status", [422, 500])
+async def test_what_follows_a_part_that_an_ack_called_failed_is_sent(bench: Bench, status: int):
+    shop = await bench.business()
+    bench.answerer.script = [says("first", "second", "third")]
+    bench.sender.script = [None, waha_refuses(status)]
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    await bench.ack(shop, bench.sender.phone[0], -1)
+    assert (await bench.part_states(shop))[0] == "failed"
+    await bench.age(35)
+    await bench.work("worker:2")
+    assert bench.sender.texts() == ["first", "second", "third"]
+    assert await bench.turn_states(shop) == ["done"]
+    assert await bench.dispositions(shop) == {"hello": "answered"}
+    assert await bench.balance(shop) == (99, 0, 1)
