@@ -20,6 +20,8 @@ from app.core.db.engine import Database
 
 _HIT_TTL_S = 2.0
 _MISS_TTL_S = 1.0
+# A webhook waits for it: a database that does not answer is told as away.
+_LOOK_UP_S = 2.0
 _ENTRIES_MAX = 10_000
 _KEY_FORM = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _SESSION_FORM = re.compile(r"[A-Za-z0-9_-]{1,54}", re.ASCII)
@@ -83,7 +85,7 @@ class ChannelDirectory:
 
     async def _load(self, kind: str, name: str) -> ChannelDoor | None:
         statement = _BY_KEY if kind == "key" else _BY_SESSION
-        async with self._database.system_statement() as connection:
+        async with asyncio.timeout(_LOOK_UP_S), self._database.system_statement() as connection:
             row = (await connection.execute(statement, {"name": name})).one_or_none()
         door = None if row is None else self._door(row)
         ttl_s = _MISS_TTL_S if door is None else _HIT_TTL_S

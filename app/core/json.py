@@ -22,8 +22,13 @@ class TooDeepError(ValueError):
     """A well-formed object that nests deeper than it can be decoded."""
 
 
-def decode_object(raw: bytes) -> dict[str, Any]:
+def decode_object(raw: bytes, *, known: bool = False) -> dict[str, Any]:
     """Decode a JSON object.
+
+    Args:
+        raw: the object's bytes.
+        known: it was found to be an object before. Of what nests too deeply the grammar is not
+            checked again, which takes a second for a megabyte.
 
     Raises:
         NotAnObjectError: not UTF-8, not JSON, or JSON of another type.
@@ -32,13 +37,13 @@ def decode_object(raw: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = _decode_slowly(raw)
+        value = _decode_slowly(raw, known=known)
     if not isinstance(value, dict):
         raise NotAnObjectError("the body is JSON, but not an object")
     return value
 
 
-def _decode_slowly(raw: bytes) -> Any:
+def _decode_slowly(raw: bytes, *, known: bool) -> Any:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -46,7 +51,8 @@ def _decode_slowly(raw: bytes) -> Any:
     try:
         return json.loads(text, parse_int=_integer, parse_constant=_refuse_constant)
     except RecursionError:
-        _check_grammar(text)
+        if not known:
+            _check_grammar(text)
         raise TooDeepError("the body nests too deeply to be read") from None
     except ValueError as error:
         raise NotAnObjectError(f"the body is not JSON: {error}") from None

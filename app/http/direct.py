@@ -16,11 +16,13 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from app.http.patient_protocol import PatientProtocol
 from app.http.replies import DirectDoor, DirectRequest, Reply
-from app.http.server_protocol import GatheringProtocol
 
 # What is larger is rare, and what is forged is verified twice: once here, once on the usual way.
 BODY_BYTES_MAX = 64 * 1024
+# As many as the bound has: of a number with more, its leading zeros say nothing of its size.
+_LENGTH_DIGITS_MAX = len(str(BODY_BYTES_MAX))
 _USUAL_ONLY = {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"}
 
 
@@ -28,6 +30,9 @@ class _Exchange:
     """What uvicorn's protocol wants to know of a request under way, for one of ours."""
 
     __slots__ = ("disconnected", "keep_alive", "response_complete")
+
+    more_body = False
+    response_started = False
 
     def __init__(self) -> None:
         self.response_complete = True
@@ -43,7 +48,7 @@ class _Exchange:
         """Wake nobody."""
 
 
-class DirectProtocol(GatheringProtocol):
+class DirectProtocol(PatientProtocol):
     """uvicorn's HTTP protocol, asking the application's direct doors first."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -60,9 +65,11 @@ class DirectProtocol(GatheringProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._door = None
+        self._begins()
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
+        self._head_is_whole()
         self._door = self._choose()
         if self._door is None:
             self._go_the_usual_way()
@@ -76,6 +83,7 @@ class DirectProtocol(GatheringProtocol):
 
     def on_message_complete(self) -> None:
         """Ask the door; what it leaves goes the usual way, whole."""
+        self._is_whole()
         door = self._door
         if door is None:
             super().on_message_complete()
@@ -108,7 +116,8 @@ class DirectProtocol(GatheringProtocol):
             and _USUAL_ONLY.isdisjoint(named)
             and named.get(b"connection", b"keep-alive").lower() == b"keep-alive"
             and length.isdigit()
-            and int(length[:12]) <= BODY_BYTES_MAX
+            and len(length) <= _LENGTH_DIGITS_MAX
+            and int(length) <= BODY_BYTES_MAX
             and parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and not self.flow.write_paused

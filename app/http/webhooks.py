@@ -6,13 +6,17 @@ A body is read as the bytes that were signed, and at most 1 MiB of it. Refusals 
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from app.http.replies import Reply
 
 BODY_BYTES_MAX = 1 << 20
+# All bodies together that are on their way, each but for its first part: a stranger's are not
+# known for what they are before they are here whole.
+READING_BYTES_MAX = 256 << 20
+_FIRST_PART_BYTES = 64 << 10
 _DISCARD_BYTES_MAX = 16 << 20
 _DISCARD_S = 1.0
 _encode = msgspec.json.Encoder().encode
@@ -41,21 +45,56 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Any) -> bytes:
     if told > BODY_BYTES_MAX:
         await _discard(receive, told)
         raise _too_large()
-    chunks: list[bytes] = []
-    size = 0
+    with _Share() as share:
+        return await _read(receive, share)
+
+
+async def _read(receive: Any, share: "_Share") -> bytes:
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Refused(400, "disconnected", "The body did not arrive.")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            if message.get("more_body", False):
+        chunk: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        size = len(body) + len(chunk)
+        too_large = size > BODY_BYTES_MAX
+        if too_large or (more and not share.grow(size)):
+            body.clear()
+            if more:
                 await _discard(receive, size)
-            raise _too_large()
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            raise _too_large() if too_large else _too_many()
+        if not more and not body:
+            return chunk
+        body += chunk
+        if not more:
+            return bytes(body)
+
+
+class _Share:
+    """What one body that is being read takes of ``READING_BYTES_MAX``."""
+
+    _taken = 0
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _Share._taken -= self._size
+
+    def grow(self, size: int) -> bool:
+        """Take as much as the body has by now; False, and nothing taken, when it does not fit."""
+        more = max(size - _FIRST_PART_BYTES, 0) - self._size
+        if _Share._taken + more > READING_BYTES_MAX:
+            self.__exit__()
+            self._size = 0
+            return False
+        self._size += more
+        _Share._taken += more
+        return True
 
 
 def accepted(outcome: str, request_id: str) -> Reply:
@@ -108,6 +147,11 @@ async def _discard(receive: Any, size: int) -> None:
                 size += len(message.get("body", b""))
                 if not message.get("more_body", False):
                     return
+
+
+def _too_many() -> Refused:
+    after = {"Connection": "close", "Retry-After": "1"}
+    return Refused(503, "unavailable", "Too much is on its way; please send it again.", after)
 
 
 def _too_large() -> Refused:

@@ -133,3 +133,11 @@ def test_it_judges_as_python_does(raw: bytes | str) -> None:
     else:
         with pytest.raises(NotAnObjectError):
             decode_object(data)
+
+
+def test_what_is_known_to_be_an_object_is_not_checked_again() -> None:
+    deep = b'{"a":' + b"[" * 100_000
+    with pytest.raises(NotAnObjectError):
+        decode_object(deep)
+    with pytest.raises(TooDeepError):
+        decode_object(deep, known=True)

@@ -36,10 +36,19 @@ Server(configuration("127.0.0.1", int(sys.argv[1]), app)).run()
 """
 
 
+# As a shell may allow it: fewer files than there are connections.
+FILES = 64
+FEW_FILES = f"""
+import resource
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, hard))
+"""
+
+
 @pytest.fixture
 def server() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(port)])
+    process = subprocess.Popen([sys.executable, "-c", FEW_FILES + PROGRAM, str(port)])
     try:
         yield process, port
     finally:
@@ -59,6 +68,17 @@ def get(port: int, path: str) -> tuple[socket.socket, bytes]:
             time.sleep(0.02)
     link.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     return link, link.recv(4096)
+
+
+def test_idle_connections_keep_nobody_out(server: tuple[subprocess.Popen[bytes], int]) -> None:
+    _, port = server
+    with ExitStack() as stack:
+        stack.enter_context(get(port, "/")[0])
+        for _ in range(2 * FILES):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+        link, head = get(port, "/")
+        stack.enter_context(link)
+        assert head.startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

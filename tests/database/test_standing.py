@@ -53,6 +53,17 @@ async def test_a_connection_that_the_server_ends_is_away_once(
     assert await pid(standing) != before
 
 
+async def test_who_may_only_read_is_not_the_primary_any_more(
+    standing: StandingConnection,
+) -> None:
+    before = await pid(standing)
+    await standing.fetch("set default_transaction_read_only = on")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - is_away is what tells
+        await standing.fetch("delete from inbox_keys where false")
+    assert is_away(caught.value)
+    assert await pid(standing) != before
+
+
 async def test_an_answer_nobody_waits_for_reaches_nobody_else(
     world: World, standing: StandingConnection
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.edge.wire import exchange, request
 from tests.fixtures.waha import encode
 from tests.worlds import Api, Shop, World, signed
 
@@ -39,6 +40,13 @@ async def test_the_algorithm_may_be_left_unsaid(api: Api, shop: Shop) -> None:
     raw = encode(shop.waha().message())
     headers = {"X-Webhook-Hmac": signed(shop.secret, raw)["X-Webhook-Hmac"]}
     assert (await api.post(shop.path, raw, headers=headers)).status_code == 200
+
+
+async def test_blanks_around_a_value_are_not_part_of_it(api: Api, shop: Shop) -> None:
+    raw = encode(shop.waha().message())
+    named = [(name, f"  {value} \t ") for name, value in signed(shop.secret, raw).items()]
+    length = ("Content-Length", str(len(raw)))
+    assert (await exchange(api.port, request(shop.path, [*named, length], raw))).status == 200
 
 
 async def test_no_signature(world: World, api: Api, shop: Shop) -> None:

@@ -131,6 +131,54 @@ async def test_what_waits_is_bounded(
     assert [isinstance(f, UnavailableError) for f in found] == [False] * 3 + [True] * 2
 
 
+async def test_the_bytes_that_wait_are_bounded(
+    ingest: GroupCommit, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "WAITING_BYTES_MAX", 5)
+    for _ in range(2):  # what has left does not count
+        found = await submit_all(ingest, *(delivery(shop, f"{n}") for n in range(3)))
+        assert [isinstance(f, UnavailableError) for f in found] == [False, False, True]
+
+
+async def test_large_bodies_make_small_batches(
+    world: World,
+    ingest: GroupCommit,
+    bell: CountingBell,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "BATCH_BYTES_MAX", 5)
+    found = await submit_all(ingest, *(delivery(shop, f"{n}") for n in range(5)))
+    assert found == [Receipt(fresh=True)] * 5
+    assert len(bell.rings) == 3
+    monkeypatch.setattr(group_commit, "BATCH_BYTES_MAX", 1)
+    assert await submit_all(ingest, delivery(shop, "alone")) == [Receipt(fresh=True)]
+
+
+async def test_nobody_waits_behind_a_database_that_does_not_answer(
+    ingest: GroupCommit, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, given_up = asyncio.Event(), asyncio.Event()
+    calls = 0
+
+    async def silent(*_: object) -> set[int]:
+        nonlocal calls
+        calls += 1
+        asked.set()
+        await given_up.wait()
+        raise TimeoutError
+
+    monkeypatch.setattr(group_commit, "store_on", silent)
+    first = asyncio.create_task(submit_all(ingest, delivery(shop, "first")))
+    await asked.wait()
+    behind = asyncio.create_task(submit_all(ingest, delivery(shop, "behind")))
+    await asyncio.sleep(0)
+    given_up.set()
+    found = [*await first, *await behind]
+    assert [type(f) for f in found] == [UnavailableError] * 2
+    assert calls == 1
+
+
 async def test_closing_commits_what_waits_and_takes_no_more(
     world: World, ingest: GroupCommit, shop: Shop
 ) -> None:

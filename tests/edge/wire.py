@@ -57,6 +57,11 @@ class Wire:
         async with asyncio.timeout(ANSWER_S):
             self.writer.write(data)
             await self.writer.drain()
+            return await self.answer()
+
+    async def answer(self) -> Answer:
+        """Read the answer to what has been sent."""
+        async with asyncio.timeout(ANSWER_S):
             return await _read(self.reader, bodiless=False)
 
 

@@ -67,13 +67,25 @@ def parse_head(raw: bytes) -> Head:
     Raises:
         NotAnObjectError, TooDeepError: as ``decode_object``, for exactly the same bodies.
     """
+    head = quick_head(raw)
+    if head is None:
+        body = decode_object(raw)
+        head = _head(_HeadFields(body.get("event"), body.get("session"), body.get("id")))
+    return head
+
+
+def quick_head(raw: bytes) -> Head | None:
+    """``parse_head`` where it costs next to nothing; None for what is odd, or no object at all."""
     try:
         # What the decoder passes over it checks for JSON's grammar, but not for UTF-8.
         raw.decode()
         head = _decode_head(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = decode_object(raw)
-        head = _HeadFields(body.get("event"), body.get("session"), body.get("id"))
+        return None
+    return _head(head)
+
+
+def _head(head: _HeadFields) -> Head:
     return Head(
         event=text(head.event, chars_max=_WORD_CHARS_MAX) or "unknown",
         session=text(head.session, chars_max=128),

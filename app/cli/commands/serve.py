@@ -1,10 +1,11 @@
 """`parley serve`: the web API under uvicorn."""
 
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import click
@@ -20,6 +21,7 @@ KEEP_ALIVE_S = 75
 # What a request may still take after SIGTERM; the whole exit stays within one second.
 GRACE_S = 0.4
 STARTUP_FAILED = 3
+_FILES_MAX = 65_536
 
 
 class Server(uvicorn.Server):
@@ -35,6 +37,7 @@ class Server(uvicorn.Server):
         A full collection walks 100 000 objects of modules and classes that live as long as the
         process: 57 ms in which no webhook is answered.
         """
+        _allow_connections()
         await super().startup(sockets=sockets)
         gc.collect()
         gc.freeze()
@@ -49,6 +52,16 @@ class Server(uvicorn.Server):
     def _stop(self, number: int, frame: FrameType | None) -> None:
         end_within()
         self.handle_exit(number, frame)
+
+
+def _allow_connections() -> None:
+    """Take as many open files as we may: a shell's 1024 are used up by as many idle strangers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = hard == resource.RLIM_INFINITY
+    wanted = _FILES_MAX if unlimited else min(hard, _FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @click.command()

@@ -4,8 +4,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 # SQLSTATE classes: 08 connection exception, 57P01–57P03 shutdown, crash, cannot connect now;
-# 53300 too many connections.
-_STATES = ("08", "57P", "53300")
+# 53300 too many connections; 25006 read-only: what was the primary before a failover.
+_STATES = ("08", "57P", "53300", "25006")
 
 
 def is_away(error: BaseException) -> bool:

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 BATCH_MAX = 256
 WAITING_MAX = 4_096
+# Bodies have up to 1 MiB: their number alone bounds neither the memory nor a statement's time.
+WAITING_BYTES_MAX = 128 << 20
+BATCH_BYTES_MAX = 8 << 20
 # A second batch sets out beside another only when it is worth a statement of its own; what is
 # less waits for the one before, as it would if there was one lane.
 LANES = 3
@@ -81,6 +84,7 @@ class GroupCommit:
         self._doorbell = doorbell
         self._hook = hook(limits)
         self._waiting: list[_Waiting] = []
+        self._waiting_bytes = 0
         self._idle = [database.standing() for _ in range(LANES)]
         self._under_way: set[asyncio.Task[None]] = set()
         self._departing = False
@@ -113,9 +117,11 @@ class GroupCommit:
         """
         if self._closing:
             raise UnavailableError("the process is stopping", retry_after_s=1)
-        if len(self._waiting) >= WAITING_MAX:
+        size = self._waiting_bytes + len(delivery.body)
+        if len(self._waiting) >= WAITING_MAX or size > WAITING_BYTES_MAX:
             raise UnavailableError("too many webhooks wait for the database", retry_after_s=1)
         self._waiting.append(_Waiting(delivery, settle))
+        self._waiting_bytes = size
         if not self._departing:
             self._departing = True
             # Behind the requests that this turn of the loop has already read.
@@ -138,10 +144,21 @@ class GroupCommit:
         while self._idle and self._waiting:
             if self._under_way and len(self._waiting) < COMPANY_MIN:
                 return
-            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-            task = asyncio.create_task(self._carry(batch, self._idle.pop()), name="ingest.batch")
+            carried = self._carry(self._next_batch(), self._idle.pop())
+            task = asyncio.create_task(carried, name="ingest.batch")
             self._under_way.add(task)
             task.add_done_callback(self._arrive)
+
+    def _next_batch(self) -> list[_Waiting]:
+        count = size = 0
+        for entry in self._waiting[:BATCH_MAX]:
+            more = size + len(entry.delivery.body)
+            if count and more > BATCH_BYTES_MAX:
+                break
+            count, size = count + 1, more
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waiting_bytes -= size
+        return batch
 
     def _arrive(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
@@ -152,10 +169,19 @@ class GroupCommit:
             await self._flush(batch, connection)
         except BaseException as error:
             _fail(batch, error)
+            if isinstance(error.__cause__ or error, TimeoutError):
+                self._turn_away()
             if not isinstance(error, Exception):
                 raise
         finally:
             self._idle.append(connection)
+
+    def _turn_away(self) -> None:
+        """Refuse what waits behind a database that does not answer: it would wait for as long."""
+        waiting, self._waiting = self._waiting, []
+        self._waiting_bytes = 0
+        if waiting:
+            _fail(waiting, UnavailableError("the database does not answer"))
 
     async def _flush(self, batch: Sequence[_Waiting], connection: StandingConnection) -> None:
         admitted = await self._admit(batch)
