@@ -57,6 +57,18 @@ _RENAME = text(
       and c.push_name is distinct from r.push_name
     """
 )
+# "Unknown" is a normal answer of WAHA's, and not for ever.
+_ASK_AGAIN = text(
+    """
+    update contact_addresses a set checked_at = null
+    from conversations v
+    where v.state <> 'resolved' and v.last_message_at > now() - interval '1 day'
+      and a.tenant_id = v.tenant_id and a.contact_id = v.contact_id and a.kind = 'lid'
+      and a.checked_at < least(v.last_message_at, now() - interval '10 minutes')
+      and not exists (select 1 from contact_addresses p where p.tenant_id = a.tenant_id
+                        and p.contact_id = a.contact_id and p.kind = 'phone')
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +168,8 @@ async def _merge_when_two(
     for key, contact in list(known.items()):
         if key[0] == tenant_id and contact == gone:
             known[key] = kept
+
+
+async def ask_again(connection: AsyncConnection) -> int:
+    """Have phones asked for again that WAHA did not know yet, of those who write on."""
+    return (await connection.execute(_ASK_AGAIN)).rowcount

@@ -1,9 +1,9 @@
 """WhatsApp addresses and message ids in WAHA's many spellings, each to one form.
 
 Facts: chat ids end in ``@c.us`` (phone), ``@s.whatsapp.net`` (the same, internal), ``@lid``
-(hidden number), ``@g.us``, ``@newsletter``, ``@broadcast``; a device suffix ``:NN`` may stand
-before the ``@``. A message id is ``{true|false}_{chat}_{ID}[_{participant}]``; only the ID
-part is constant over spellings.
+(hidden number), ``@g.us``, ``@newsletter``, ``@broadcast``; a device suffix ``:NN`` or
+``.N:NN`` (with whatsmeow's agent) may stand before the ``@``. A message id is
+``{true|false}_{chat}_{ID}[_{participant}]``; only the ID part is constant over spellings.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,8 @@ def normalise_address(raw: str) -> str:
         return f"{digits}@c.us" if digits.isascii() and digits.isdigit() else text
     if server == "s.whatsapp.net":
         server = "c.us"
+    if server in {"c.us", "lid"}:
+        user = user.partition(".")[0]
     return f"{user}@{server}"
 
 

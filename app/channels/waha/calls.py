@@ -41,8 +41,9 @@ class WahaCalls:
         body: Mapping[str, Any] | None,
         *,
         timeout_s: float,
+        bytes_max: int = _ANSWER_BYTES_MAX,
     ) -> Any:
-        """Return the decoded answer, None where it is no JSON.
+        """Return the decoded answer, None where it is no JSON or larger than ``bytes_max``.
 
         Raises:
             ProviderError: tells whether it may have happened all the same, and the status.
@@ -66,7 +67,7 @@ class WahaCalls:
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
                 ) as response,
             ):
-                raw = await _whole(response)
+                raw = await _whole(response, bytes_max)
                 status = response.status
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ProviderError(
@@ -79,15 +80,15 @@ class WahaCalls:
         return _read_answer(status, raw, response.headers.get("Retry-After"))
 
 
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
+async def _whole(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     """Read an answer to its end; of one that is too large, as much as may be kept."""
     raw = bytearray()
     async for chunk in response.content.iter_any():
         raw += chunk
-        if len(raw) > _ANSWER_BYTES_MAX:
+        if len(raw) > bytes_max:
             response.close()
             break
-    return bytes(raw[:_ANSWER_BYTES_MAX])
+    return bytes(raw[:bytes_max])
 
 
 def _read_answer(status: int, raw: bytes, retry_after: str | None) -> Any:

@@ -17,12 +17,15 @@ import aiohttp
 from app.channels.port import Attachment, ChannelAccess
 from app.channels.waha.addresses import normalise_address, parse_message_id
 from app.channels.waha.calls import WahaCalls
+from app.core.errors import ProviderError
 from app.core.faults import fault_point
 
 _CLIENT_ID_ENGINES = {"NOWEB", "GOWS"}
 _CLIENT_ID_SINCE = (2026, 4, 3)
 _GESTURE_TIMEOUT_S = 15.0
 _LOOKUP_TIMEOUT_S = 20.0
+# A hundred messages with their engine's raw data and thumbnails.
+_LISTING_BYTES_MAX = 32 << 20
 _SEND_ROUTES = {"image": "/api/sendImage", "audio": "/api/sendVoice", "video": "/api/sendVideo"}
 
 
@@ -98,6 +101,7 @@ class WahaClient:
         limit: int,
         offset: int,
         chat: str | None = None,
+        until_s: float | None = None,
     ) -> list[Mapping[str, Any]]:
         """GET /api/messages (all chats: NOWEB, GOWS) or one chat's; newest first.
 
@@ -109,11 +113,12 @@ class WahaClient:
             "downloadMedia": "false",
             "filter.timestamp.gte": str(int(since_s)),
         }
+        if until_s is not None:
+            query["filter.timestamp.lte"] = str(int(until_s))
         path = "/api/messages?" + urlencode(
             {"session": access.session, "chatId": chat or "all", **query}
         )
-        answer = await self.calls.call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
-        return [m for m in answer if isinstance(m, Mapping)] if isinstance(answer, list) else []
+        return await self._list(access, path)
 
     async def list_chats(
         self, access: ChannelAccess, *, since_s: float, limit: int, offset: int
@@ -124,8 +129,7 @@ class WahaClient:
         """
         query = urlencode({"limit": str(limit), "offset": str(offset)})
         path = f"/api/{quote(access.session)}/chats/overview?{query}"
-        answer = await self.calls.call(access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S)
-        chats = [c for c in answer if isinstance(c, Mapping)] if isinstance(answer, list) else []
+        chats = await self._list(access, path)
         return [(str(c.get("id")), _last_word_s(c) >= since_s) for c in chats]
 
     async def phone_of_lid(self, access: ChannelAccess, lid: str) -> str | None:
@@ -135,10 +139,21 @@ class WahaClient:
         phone = answer.get("pn") if isinstance(answer, Mapping) else None
         return normalise_address(phone) if isinstance(phone, str) and phone else None
 
+    async def _list(self, access: ChannelAccess, path: str) -> list[Mapping[str, Any]]:
+        """Return a list of objects; an answer that is none must not pass for an empty one."""
+        answer = await self.calls.call(
+            access, "GET", path, None, timeout_s=_LOOKUP_TIMEOUT_S, bytes_max=_LISTING_BYTES_MAX
+        )
+        if not isinstance(answer, list):
+            raise ProviderError("waha", "WAHA's list cannot be read")
+        return [each for each in answer if isinstance(each, Mapping)]
+
     async def _send(self, access: ChannelAccess, path: str, body: dict[str, Any]) -> str | None:
         fault_point("send.before_provider_call")
         answer = await self.calls.call(access, "POST", path, body, timeout_s=self._send_timeout_s)
         fault_point("send.after_provider_accepted")
+        if not isinstance(answer, Mapping):  # every engine names the message: a proxy's word
+            raise ProviderError("waha", "WAHA's answer to a send cannot be read", ambiguous=True)
         return sent_message_id(answer)
 
     async def _gesture(self, access: ChannelAccess, path: str, chat: str) -> None:

@@ -63,6 +63,13 @@ FAIL = text(
     returning pending
     """
 )
+# Another phone's past is not this number's: what was said there before stays there.
+ANOTHER_PHONE = """
+        reconcile_from = case
+            when split_part(r.own_address, '@', 2) = split_part(c.own_address, '@', 2)
+             and r.own_address <> c.own_address then now()
+            else c.reconcile_from end
+"""
 # What events tell of channels is written by several statements: all rows first, in one order.
 LOCK_CHANNELS = text(
     """
@@ -73,18 +80,18 @@ LOCK_CHANNELS = text(
     """
 )
 TOUCH_CHANNEL = text(
-    """
+    f"""
     update channels c
     set engine = coalesce(r.engine, c.engine),
         engine_version = coalesce(r.engine_version, c.engine_version),
         own_address = coalesce(r.own_address, c.own_address),
         own_name = coalesce(r.own_name, c.own_name),
-        last_event_at = now()
+        last_event_at = now(), {ANOTHER_PHONE}
     from jsonb_to_recordset(cast(:rows as jsonb))
         as r(tenant_id uuid, id uuid, engine text, engine_version text, own_address text,
              own_name text)
     where c.tenant_id = r.tenant_id and c.id = r.id
-    """
+    """  # noqa: S608 - our own assignment
 )
 OWN_PARTS = text(
     """

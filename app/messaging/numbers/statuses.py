@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.waha.sessions import SessionFacts
 from app.core.db.rows import as_rows
+from app.messaging.ingest.queries import ANOTHER_PHONE
 
 WORKING = "WORKING"
 REMOVED = "REMOVED"
@@ -57,7 +58,7 @@ _FROM_WAHA = text(
         engine_version = coalesce(r.engine_version, c.engine_version),
         seen_at = case when r.problem is null or r.problem in ('missing', 'taken')
                        then now() else c.seen_at end,
-        problem = r.problem,
+        {ANOTHER_PHONE}, problem = r.problem,
         problem_at = case when r.problem is null then null
                           when r.problem = c.problem then c.problem_at else now() end
     from r
