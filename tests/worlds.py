@@ -173,7 +173,7 @@ class World:
         """What the inbox says became of each event, oldest first."""
         return await self.column(
             "select coalesce(outcome, 'pending') from inbox_keys where channel_id = $1"
-            " order by received_at, inbox_id",
+            " and outcome is distinct from 'overtook' order by received_at, inbox_id",
             shop.channel_id,
         )
 

@@ -34,7 +34,8 @@ class InboxKey(Base):
     """That an event arrived, once: the permanent replay protection and the work list.
 
     Unpartitioned, so that a retry after midnight still meets its key; pruned after 14 days.
-    ``key`` is the first 16 bytes of a SHA-256 over (event, body id), or over the body.
+    ``key`` is the first 16 bytes of a SHA-256 over (event, body id), or over the body. A second
+    key, with the outcome ``overtook``, leads to a change that came before its message.
     """
 
     __tablename__ = "inbox_keys"

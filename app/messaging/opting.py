@@ -20,16 +20,21 @@ from app.messaging.states import Disposition, Notice
 from app.messaging.turns.ending import withdraw
 from app.messaging.turns.opening import tell_dispatcher
 
+# A START that comes late, out of a gap, does not undo a later STOP: both count from when they
+# were written.
 _OPT = text(
     """
     with changed as (
-        select c.tenant_id, c.id, r.leaves
-        from jsonb_to_recordset(cast(:rows as jsonb)) as r(tenant_id uuid, id uuid, leaves boolean)
+        select c.tenant_id, c.id, r.leaves, r.sent_at
+        from jsonb_to_recordset(cast(:rows as jsonb))
+            as r(tenant_id uuid, id uuid, leaves boolean, sent_at timestamptz)
         join contacts c on c.tenant_id = r.tenant_id and c.id = r.id
          and (c.opted_out_at is not null) <> r.leaves
+         and (r.leaves or r.sent_at >= c.opted_out_at)
         order by c.tenant_id, c.id for no key update of c
     )
-    update contacts c set opted_out_at = case when h.leaves then now() end
+    update contacts c
+    set opted_out_at = case when h.leaves then least(h.sent_at, now()) end
     from changed h where c.tenant_id = h.tenant_id and c.id = h.id
     returning c.tenant_id, c.id
     """
@@ -56,8 +61,13 @@ async def note_wishes(
     if not last:
         return
     rows = as_rows(
-        {"tenant_id": tenant_id, "id": contact_id, "leaves": meaning is Notice.OPTED_OUT}
-        for (tenant_id, contact_id), (_, meaning) in last.items()
+        {
+            "tenant_id": tenant_id,
+            "id": contact_id,
+            "leaves": meaning is Notice.OPTED_OUT,
+            "sent_at": item.message.sent_at,
+        }
+        for (tenant_id, contact_id), (item, meaning) in last.items()
     )
     for changed in await connection.execute(_OPT, {"rows": rows}):
         item, meaning = last[changed.tenant_id, changed.id]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.conduct.desk import ALL_DAY, NEVER, open_desk
+from tests.conduct.desk import ALL_DAY, NEVER, PHONE, open_desk
 from tests.engine.bench import Bench
 from tests.engine.ports import says, waha_refuses
 
@@ -89,6 +89,15 @@ async def test_stop_is_confirmed_once_and_start_brings_the_assistant_back(bench:
     assert (found["Start"], found["Haben Sie offen?"]) == ("answered", "answered")
     assert await bench.balance(desk.shop) == (99, 0, 1)
     assert len(bench.answerer.asked) == 1
+
+
+async def test_a_start_that_comes_late_does_not_undo_a_later_stop(bench: Bench):
+    desk = await open_desk(bench)
+    await desk.writes("Hello?", "STOP")
+    await bench.write(desk.shop, PHONE, "START", age_s=600)
+    await desk.settle()
+    assert await bench.column("select opted_out_at is not null from contacts") == [True]
+    assert (await bench.dispositions(desk.shop))["START"] == "opted_out"
 
 
 async def test_stop_while_the_model_thinks(bench: Bench):

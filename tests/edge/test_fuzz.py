@@ -67,7 +67,9 @@ async def _assert_stored(world: World, shop: Shop, taken: Counter[bytes]) -> Non
     """Each body that was taken is there as it was signed, under a key, and came to an end."""
     rows = await world.all(
         "select i.body, k.pending, k.attempts, k.outcome from inbox_keys k"
-        " left join inbox i on i.id = k.inbox_id where k.channel_id = $1",
+        " left join inbox i on i.id = k.inbox_id where k.channel_id = $1"
+        # A change that came before its message has a second key.
+        " and k.outcome is distinct from 'overtook'",
         shop.channel_id,
     )
     assert Counter(bytes(row["body"] or b"") for row in rows) == taken

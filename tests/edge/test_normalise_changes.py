@@ -31,6 +31,15 @@ async def test_an_edit_in_the_same_batch_counts(world: World, api: Api, shop: Sh
     assert [m["body"] for m in await world.messages(shop)] == ["b"]
 
 
+async def test_of_edits_in_one_batch_the_last_counts(world: World, api: Api, shop: Shop) -> None:
+    waha = shop.waha()
+    await api.accept(shop, waha.message("0", wa_id="3EB0E6"))
+    for n in range(1, 6):
+        await api.accept(shop, waha.edited("3EB0E6", str(n)))
+    await world.drain()
+    assert [m["body"] for m in await world.messages(shop)] == ["5"]
+
+
 async def test_an_edit_after_the_claim_does_not(world: World, api: Api, shop: Shop) -> None:
     waha = shop.waha()
     await api.accept(shop, waha.message("two loafs", wa_id="3EB0E3"))
@@ -89,3 +98,23 @@ async def test_another_number_changes_nothing(world: World, api: Api, shop: Shop
     await world.drain()
     (row,) = await world.messages(shop)
     assert (row["body"], row["revoked_at"]) == ("mine", None)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_change_that_overtook_its_message_counts(
+    world: World, api: Api, shop: Shop, *, together: bool
+) -> None:
+    waha = shop.waha()
+    await api.accept(shop, waha.edited("3EB0B1", "one loaf"), waha.revoked("3EB0B2"))
+    await world.drain()
+    await api.accept(shop, waha.edited("3EB0B1", "two loaves"))
+    if not together:
+        await world.drain()
+    await api.accept(shop, waha.message("two loafs", wa_id="3EB0B1"))
+    await api.accept(shop, waha.message("forget it", wa_id="3EB0B2"))
+    await world.drain()
+    found = {m["wa_id"]: m for m in await world.messages(shop)}
+    assert found["3EB0B1"]["body"] == "two loaves"
+    assert found["3EB0B1"]["edited_at"] is not None
+    assert found["3EB0B2"]["revoked_at"] is not None
+    await world.assert_whole(shop)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.edge.replies import claim_turn, sending
-from tests.fixtures.waha import CUSTOMER, CUSTOMER_LID, OTHER_CUSTOMER
+from tests.fixtures.waha import CUSTOMER, CUSTOMER_LID, OTHER_CUSTOMER, OWN_PHONE
 from tests.worlds import Api, Shop, World
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +36,15 @@ async def test_a_stranger_with_a_hint_is_one_contact(world: World, api: Api, sho
         "select address from contact_addresses where tenant_id = $1 order by 1", shop.tenant_id
     )
     assert addresses == sorted([CUSTOMER_LID, CUSTOMER])
+
+
+async def test_our_own_number_joins_nobody(world: World, api: Api, shop: Shop) -> None:
+    waha = shop.waha("GOWS")
+    for n, chat in enumerate((CUSTOMER_LID, "270000000000077@lid")):
+        mine = waha.message(f"typed {n}", chat=chat, from_me=True, alternate=f"{OWN_PHONE}@c.us")
+        await api.accept(shop, mine)
+    await world.drain()
+    assert len(await open_ones(world, shop)) == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ read holds nobody up; after five attempts it is set aside as ``failed``.
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,7 +38,7 @@ from app.core.json import NotAnObjectError, TooDeepError, decode_object
 from app.core.observability.context import bind
 from app.core.observability.sentry import capture
 from app.messaging import contacts, messages, opting
-from app.messaging.ingest import inbound, outbound, queries
+from app.messaging.ingest import inbound, outbound, overtaking, queries
 from app.messaging.ingest.items import Item
 from app.messaging.media.models import KINDS
 from app.messaging.numbers.campaigns import Scan, note_scans
@@ -154,7 +154,8 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
         leavers = [i for i in leaving if i.tenant_id == tenant_id]
         await opting.take_back_replies(connection, settings, leavers, threads)
         await evidence.refund(connection, [c for c in consequences if c.tenant_id == tenant_id])
-    await _note_changes(connection, items)
+    await _note_changes(connection, items, fresh)
+    await _note_typing(connection, items)
     await note_scans(
         connection,
         [
@@ -197,11 +198,16 @@ def _read(row: Any, channel: Any) -> Item:
     event: Event = IgnoredEvent("channel_gone")
     if channel is not None and row.body is not None:
         try:
-            body = decode_object(bytes(row.body))
+            body = decode_object(bytes(row.body), known=True)
         except (TooDeepError, NotAnObjectError):
             event = IgnoredEvent("unreadable")
         else:
             envelope, event = parse_envelope(body), parse_event(body, channel.now)
+    # Listed messages (reconcile) come without WAHA's word on whose the session is.
+    own = {*envelope.own_addresses, *((channel.own_address,) if channel is not None else ())}
+    if isinstance(event, MessageEvent) and event.alternate in own:
+        # Engines have named the sender of our own messages there: everyone would become one.
+        event = replace(event, alternate=None)
     item = Item(
         tenant_id=row.tenant_id,
         channel_id=row.channel_id,
@@ -211,9 +217,7 @@ def _read(row: Any, channel: Any) -> Item:
         envelope=envelope,
         event=event,
     )
-    # Listed messages (reconcile) come without WAHA's word on whose the session is.
-    known = (channel.own_address,) if channel is not None else ()
-    item.outcome = _ignored(event, {*envelope.own_addresses, *known})
+    item.outcome = _ignored(event, own)
     return item
 
 
@@ -276,26 +280,37 @@ async def _learn_identities(
         await contacts.resolve(connection, pairs, settings.timings)
 
 
-async def _note_changes(connection: AsyncConnection, items: Sequence[Item]) -> None:
-    edits, revokes, typing = [], [], []
-    for item in items:
-        base = {"tenant_id": item.tenant_id, "channel_id": item.channel_id}
-        event = item.event
+async def _note_changes(
+    connection: AsyncConnection, items: Sequence[Item], fresh: Sequence[Item]
+) -> None:
+    """Change messages as their authors did; ``fresh`` ones may have been overtaken by that."""
+    edits: dict[tuple[object, ...], dict[str, object]] = {}
+    revokes: list[dict[str, object]] = []
+    overtook = await overtaking.find(connection, fresh)
+    told = [(i.tenant_id, i.channel_id, i.event) for i in items]
+    for tenant_id, channel_id, event in [*overtook, *told]:
+        base = {"tenant_id": tenant_id, "channel_id": channel_id}
         if isinstance(event, EditEvent):
             direction = "out" if event.from_me else "in"
-            edits.append({**base, "wa_id": event.wa_id, "direction": direction, "body": event.body})
+            changed = {**base, "wa_id": event.wa_id, "direction": direction}
+            edits[*changed.values()] = {**changed, "body": event.body}  # the last one counts
         elif isinstance(event, RevokeEvent):
             revokes.append({**base, "wa_id": event.wa_id})
-        elif isinstance(event, PresenceEvent) and event.composing:
-            channel = item.channel
-            typing.append(
-                {
-                    **base,
-                    "address": event.chat,
-                    "idle_s": channel.idle_s,
-                    "cap_s": channel.cap_s,
-                }
-            )
-    await messages.edit(connection, edits)
+    await messages.edit(connection, list(edits.values()))
     await messages.revoke(connection, revokes)
+    await overtaking.keep(connection, items)
+
+
+async def _note_typing(connection: AsyncConnection, items: Sequence[Item]) -> None:
+    typing = [
+        {
+            "tenant_id": item.tenant_id,
+            "channel_id": item.channel_id,
+            "address": item.event.chat,
+            "idle_s": item.channel.idle_s,
+            "cap_s": item.channel.cap_s,
+        }
+        for item in items
+        if isinstance(item.event, PresenceEvent) and item.event.composing
+    ]
     await note_typing(connection, typing)
