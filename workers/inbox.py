@@ -14,10 +14,11 @@ from app.messaging.ingest.normalise import drain_once
 
 log = logging.getLogger(__name__)
 
-# Rows of the last moment are being drained by whoever heard the bell.
+# Rows of the last moment are being drained by whoever heard the bell. The oldest one, not EXISTS:
+# after a backlog that would read the whole table.
 _STALE = text(
-    "select exists (select 1 from inbox_keys where pending"
-    " and received_at < now() - interval '1 second')"
+    "select received_at < now() - interval '1 second' from inbox_keys where pending"
+    " order by received_at limit 1"
 )
 
 

@@ -1,12 +1,18 @@
 """The scheduler: one leader, bells for what is due, and the housekeeping of the leader."""
 
 import asyncio
+import re
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import CursorResult, text
 
+from app.messaging import data_rights
 from app.messaging.turns import due
-from tests.engine.bench import Bench
+from tests.engine.bench import Bench, Business
 from tests.workers.conftest import until
+from workers import inbox
 from workers.heartbeat import beat_for_ever, stop_beating
 from workers.scheduler import upkeep
 from workers.scheduler.leadership import Leadership
@@ -30,6 +36,10 @@ def leadership(bench: Bench, owner: str) -> Leadership:
 
 def scheduler(bench: Bench, bell: Bell, owner: str = "scheduler:1") -> Scheduler:
     return Scheduler(bench.database.db, bell, bench.settings, owner=owner)
+
+
+def plan_of(found: CursorResult[Any]) -> str:
+    return "\n".join(found.scalars())
 
 
 async def test_one_leads_at_a_time(bench: Bench):
@@ -105,6 +115,33 @@ async def test_abandoned_turns_and_stale_events_are_rung_for(bench: Bench):
     assert sorted(bell.rung) == ["ingest", "reply"]
 
 
+async def test_behind_a_backlog_the_queues_are_not_read_whole(bench: Bench):
+    shop = await bench.business()
+    superuser = bench.database.superuser
+    async with superuser.transaction():
+        await superuser.execute("set local session_replication_role = replica")
+        await superuser.execute(
+            "insert into turns (tenant_id, id, conversation_id, channel_id, state, first_at,"
+            " due_at) select $1, gen_random_uuid(), gen_random_uuid(), $2, 'due', now(), now()"
+            " from generate_series(1, 3000)",
+            shop.tenant_id,
+            shop.channel_id,
+        )
+        await superuser.execute(
+            "insert into inbox_keys (tenant_id, channel_id, key, event_day, inbox_id)"
+            " select $1, $2, decode(lpad(to_hex(n), 32, '0'), 'hex'), current_date,"
+            " gen_random_uuid() from generate_series(1, 3000) n",
+            shop.tenant_id,
+            shop.channel_id,
+        )
+    await superuser.execute("analyze turns; analyze inbox_keys")
+    async with bench.database.db.system() as connection:
+        for statement in (due._OUTLOOK, inbox._STALE):
+            told = plan_of(await connection.execute(text(f"explain {statement.text}")))
+            assert "Seq Scan on turns" not in told, told
+            assert "Seq Scan on inbox_keys" not in told, told
+
+
 async def test_a_follower_rings_for_nothing(bench: Bench):
     shop = await bench.business()
     await leadership(bench, "another").take()
@@ -132,17 +169,104 @@ async def test_partitions_are_kept_ahead(bench: Bench):
     assert days == upkeep.INBOX_DAYS_AHEAD
 
 
-async def test_old_keys_are_pruned_and_pending_ones_kept(bench: Bench):
+async def test_old_keys_are_pruned_and_pending_ones_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(upkeep, "_PRUNE_BATCH", 1)
     shop = await bench.business()
-    for _ in range(2):
+    for _ in range(4):
         await bench.receive(shop, "session.status", {"status": "WORKING"})
     await bench.execute("update inbox_keys set event_day = current_date - 15")
     await bench.execute(
         "update inbox_keys set pending = false"
-        " where key = (select key from inbox_keys order by key limit 1)"
+        " where key in (select key from inbox_keys order by key limit 3)"
     )
-    await bench.chore("prune")
-    assert await bench.column("select pending from inbox_keys") == [True]
+    await bench.chore("prune_keys")
+    assert await bench.column("select pending from inbox_keys") == [True], "batch after batch"
+
+
+async def _stored_days_ago(
+    bench: Bench, days: int, *, shop: Business, pending: bool = False
+) -> None:
+    """An event that came some days ago."""
+    await bench.receive(shop, "session.status", {"status": "WORKING"})
+    if not pending:
+        await bench.drain()
+    moved = f"current_date - {days}"
+    newest = "(select inbox_id from inbox_keys order by inbox_id desc limit 1)"
+    await bench.execute(f"update inbox set received_day = {moved} where id = {newest}")
+    await bench.execute(
+        f"update inbox_keys set event_day = {moved}, received_at = {moved}"
+        f" where inbox_id = {newest}"
+    )
+
+
+async def _ages_of_bodies(bench: Bench, shop: Business) -> list[int]:
+    return await bench.column(
+        "select current_date - received_day from inbox where tenant_id = :t order by 1",
+        t=shop.tenant_id,
+    )
+
+
+async def test_bodies_leave_with_their_own_tenants_retention(bench: Bench):
+    usual, short = await bench.business(), await bench.business()
+    await bench.execute("update tenants set retention_days = 3 where id = :t", t=short.tenant_id)
+    for shop in (usual, short):
+        for days in (0, 3, 4, 20):
+            await _stored_days_ago(bench, days, shop=shop)
+    await bench.chore("prune_bodies")
+    assert await _ages_of_bodies(bench, short) == [0, 3]
+    assert await _ages_of_bodies(bench, usual) == [0, 3, 4, 20]
+
+
+async def test_retention_looks_only_at_what_is_old(bench: Bench):
+    shop = await bench.business()
+    superuser = bench.database.superuser
+    async with superuser.transaction():
+        await superuser.execute("set local session_replication_role = replica")
+        await superuser.execute(
+            "insert into inbox (tenant_id, id, received_day, channel_id, event, body, request_id)"
+            " select $1, gen_random_uuid(), current_date, $2, 'message', $3, 'req_test'"
+            " from generate_series(1, 2000)",
+            shop.tenant_id,
+            shop.channel_id,
+            b"{}" * 100,
+        )
+        await superuser.execute(
+            "insert into messages (tenant_id, id, conversation_id, channel_id, direction, author,"
+            " kind, body, sent_at) select $1, gen_random_uuid(), gen_random_uuid(), $2, 'out',"
+            " 'assistant', 'text', 'We are open.', now() from generate_series(1, 2000)",
+            shop.tenant_id,
+            shop.channel_id,
+        )
+    await superuser.execute("analyze inbox; analyze messages")
+    for work, statement in (
+        (data_rights.enforce_retention, data_rights._OLD_MESSAGES),
+        (upkeep.prune_bodies, upkeep._PRUNE_BODIES),
+    ):
+        async with bench.database.db.system() as connection:
+            assert await work(connection) == 0
+            plan = await connection.execute(text(f"explain {statement.text}"), {"batch_max": 5000})
+            assert re.findall(r"Seq Scan on (?:messages|inbox_p)\w*", plan_of(plan)) == []
+
+
+async def test_what_nobody_has_understood_yet_outlasts_the_retention(bench: Bench):
+    shop = await bench.business()
+    await bench.execute("update tenants set retention_days = 1")
+    (day,) = await bench.column("select current_date - 5")
+    await bench.database.superuser.execute(
+        f"create table inbox_p{day:%Y%m%d} partition of inbox"
+        f" for values from ('{day}') to ('{day + timedelta(days=1)}');"
+        f"alter table inbox_p{day:%Y%m%d} owner to parley_owner"
+    )
+    await _stored_days_ago(bench, 9, shop=shop)
+    await _stored_days_ago(bench, 5, shop=shop, pending=True)
+    for chore in ("prune_bodies", "keep_partitions"):
+        await bench.chore(chore)
+    assert await _ages_of_bodies(bench, shop) == [5]
+    await bench.drain()
+    await bench.chore("keep_partitions")
+    assert await _ages_of_bodies(bench, shop) == []
 
 
 async def test_a_heartbeat_comes_and_goes(bench: Bench):
@@ -165,7 +289,7 @@ async def test_dead_heartbeats_are_pruned(bench: Bench):
         "insert into process_heartbeats (instance, service, beat_at) values"
         " ('old', 'worker', now() - interval '2 hours'), ('new', 'worker', now())"
     )
-    await bench.chore("prune")
+    await bench.chore("prune_beats")
     assert await bench.column("select instance from process_heartbeats") == ["new"]
 
 

@@ -25,6 +25,7 @@ INBOX_DAYS_AHEAD = 14
 INBOX_KEY_DAYS = 14
 UNKNOWN_RELEASE_S = 24 * 3600
 _PRUNE_BATCH = 5_000
+_ROUNDS_MAX = 40
 _HOLDS_BATCH = 200
 
 # A hold is released when its turn is over or gone, unless a send of it is still doubtful.
@@ -44,12 +45,31 @@ _ORPHANED_HOLDS = text(
     """
 )
 _ENSURE_DAYS = text("select inbox_ensure_days(:days)")
-_DROP_DAYS = text("select inbox_drop_days(greatest(1, (select max(retention_days) from tenants)))")
-# Bodies leave with their tenant's retention; whole days leave as partitions.
+# What nobody has understood yet is kept, however long the workers were away.
+_DROP_DAYS = text(
+    """
+    select inbox_drop_days(greatest(
+        1, (select max(retention_days) from tenants),
+        (select current_date - event_day from inbox_keys where pending
+         order by received_at limit 1)))
+    """
+)
+# Bodies leave with their tenant's retention; whole days leave as partitions. Tenant by tenant
+# through the key: the planner would rather read every body there is.
+_BY_KEY = text("select set_config('enable_seqscan', 'off', true)")
 _PRUNE_BODIES = text(
     """
-    delete from inbox i using tenants t
-    where t.id = i.tenant_id and i.received_day < current_date - t.retention_days
+    delete from inbox where (tenant_id, id, received_day) in (
+        select i.tenant_id, i.id, i.received_day
+        from (select id, least(
+                  current_date - retention_days,
+                  (select event_day from inbox_keys where pending
+                   order by received_at limit 1)) as first_day from tenants) t
+        cross join lateral (
+            select o.tenant_id, o.id, o.received_day from inbox o
+            where o.tenant_id = t.id and o.received_day < t.first_day
+            limit :batch_max) i
+        limit :batch_max)
     """
 )
 _PRUNE_KEYS = text(
@@ -64,11 +84,16 @@ _PRUNE_BEATS = text("delete from process_heartbeats where beat_at < now() - inte
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """One periodic job: its name, its period in seconds, and what it does."""
+    """One periodic job: its name, its period in seconds, and what it does.
+
+    One that works in batches is run again at once while a batch was full (``batch``), for as
+    many rounds as keep the others from waiting.
+    """
 
     name: str
     every_s: float
     work: Callable[[AsyncConnection], Awaitable[int]]
+    batch: int | None = None
 
 
 async def release_orphaned_holds(connection: AsyncConnection) -> int:
@@ -112,18 +137,21 @@ async def keep_partitions(connection: AsyncConnection) -> int:
     return int(made or 0) + int(dropped or 0)
 
 
-async def prune(connection: AsyncConnection) -> int:
-    """Delete bodies past their tenant's retention, old keys and dead heartbeats."""
-    counts = [
-        (await connection.execute(_PRUNE_BODIES)).rowcount,
-        (
-            await connection.execute(
-                _PRUNE_KEYS, {"days": INBOX_KEY_DAYS, "batch_max": _PRUNE_BATCH}
-            )
-        ).rowcount,
-        (await connection.execute(_PRUNE_BEATS)).rowcount,
-    ]
-    return sum(counts)
+async def prune_bodies(connection: AsyncConnection) -> int:
+    """Delete a batch of bodies past their tenant's retention."""
+    await connection.execute(_BY_KEY)
+    return (await connection.execute(_PRUNE_BODIES, {"batch_max": _PRUNE_BATCH})).rowcount
+
+
+async def prune_keys(connection: AsyncConnection) -> int:
+    """Delete a batch of keys that no redelivery can ask for any more."""
+    values = {"days": INBOX_KEY_DAYS, "batch_max": _PRUNE_BATCH}
+    return (await connection.execute(_PRUNE_KEYS, values)).rowcount
+
+
+async def prune_beats(connection: AsyncConnection) -> int:
+    """Delete the heartbeats of processes that are gone."""
+    return (await connection.execute(_PRUNE_BEATS)).rowcount
 
 
 def chores(settings: Settings) -> list[Chore]:
@@ -135,7 +163,9 @@ def chores(settings: Settings) -> list[Chore]:
         ),
         Chore("settle_doubt", 60.0, settle_doubt),
         Chore("keep_partitions", 3600.0, keep_partitions),
-        Chore("prune", 600.0, prune),
+        Chore("prune_bodies", 600.0, prune_bodies, batch=_PRUNE_BATCH),
+        Chore("prune_keys", 60.0, prune_keys, batch=_PRUNE_BATCH),
+        Chore("prune_beats", 600.0, prune_beats),
         Chore("drop_loose_files", 600.0, drop_loose),
         Chore("prove_tonight", proving.EVERY_S, proving.prove_tonight),
         *(Chore(*terms) for terms in money.work(settings)),
@@ -147,9 +177,14 @@ def chores(settings: Settings) -> list[Chore]:
 
 
 async def run(database: Database, chore: Chore) -> None:
-    """Run one chore in a transaction of its own."""
-    async with database.system() as connection:
-        done = await chore.work(connection)
-        fault_point("sweep.before_commit")
-    if done:
-        log.info("upkeep done", extra={"task": chore.name, "count": done})
+    """Run one chore, each round of it in a transaction of its own."""
+    count = 0
+    for _ in range(_ROUNDS_MAX if chore.batch else 1):
+        async with database.system() as connection:
+            done = await chore.work(connection)
+            fault_point("sweep.before_commit")
+        count += done
+        if chore.batch is None or done < chore.batch:
+            break
+    if count:
+        log.info("upkeep done", extra={"task": chore.name, "count": count})

@@ -21,16 +21,23 @@ _PROMOTE = text(
     where t.tenant_id = r.tenant_id and t.id = r.id returning 1
     """
 )
+# The first in an index's order, not EXISTS: after a backlog the planner takes any row for one
+# that waits, and reads the whole table when there is none left.
 _OUTLOOK = text(
     """
     select
-        exists (select 1 from turns where state = 'due' and due_at <= now()) as due,
-        exists (select 1 from turns where state in ('claimed', 'held', 'generated', 'sending')
-                  and lease_until < now()) as abandoned,
-        exists (select 1 from inbox_keys where pending
-                  and received_at < now() - interval '1 second') as inbox_stale,
-        exists (select 1 from message_media where state in ('wanted', 'stored')
-                  and due_at < now() - interval '1 second') as media_stale,
+        coalesce((select true from turns where state = 'due' and due_at <= now()
+                  order by tenant_id, due_at limit 1), false) as due,
+        coalesce((select true from turns
+                  where state in ('claimed', 'held', 'generated', 'sending')
+                    and lease_until < now()
+                  order by tenant_id, lease_until limit 1), false) as abandoned,
+        coalesce((select true from inbox_keys
+                  where pending and received_at < now() - interval '1 second'
+                  order by received_at limit 1), false) as inbox_stale,
+        coalesce((select true from message_media where state in ('wanted', 'stored')
+                    and due_at < now() - interval '1 second'
+                  order by due_at limit 1), false) as media_stale,
         extract(epoch from least(
             (select min(due_at) from turns where state = 'waiting' and due_at > now()),
             (select min(lease_until) from turns
