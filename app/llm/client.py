@@ -7,7 +7,8 @@ again. Its aiohttp transport costs about half the CPU of the default one.
 
 import asyncio
 import importlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from app.core.config import Settings
@@ -15,6 +16,8 @@ from app.core.errors import ProviderError
 
 _DEFINITE = {400, 401, 403, 404, 413, 415, 422}
 _CONNECTIONS_MAX = 512
+# The SDK checks answers against nothing, and reads some of them itself.
+_ODD_SHAPE = (AttributeError, LookupError, TypeError, ValueError)
 
 
 class OpenAIClient:
@@ -67,7 +70,20 @@ async def asked(call: Awaitable[Any], timeout_s: float) -> Any:
         raise ProviderError("llm", f"no answer within {timeout_s:g} s") from None
     except openai.APIConnectionError as error:
         raise ProviderError("llm", f"cannot be reached ({type(error).__name__})") from None
-    except (openai.OpenAIError, ValueError) as error:
+    except (openai.OpenAIError, *_ODD_SHAPE) as error:
+        raise ProviderError("llm", f"unreadable answer ({type(error).__name__})") from None
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Read an answer within this: it may be of any shape.
+
+    Raises:
+        ProviderError: the answer has another shape than the one that is read.
+    """
+    try:
+        yield
+    except _ODD_SHAPE as error:
         raise ProviderError("llm", f"unreadable answer ({type(error).__name__})") from None
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.core.config import Settings
 from app.core.errors import ProviderError
-from app.llm.client import OpenAIClient, asked
+from app.llm.client import OpenAIClient, asked, reading
 
 INPUTS_MAX = 64
 """Texts of one call; the API takes 2 048 of them, and 300 000 tokens in all."""
@@ -68,7 +68,8 @@ class OpenAIEmbedder:
         client = await self._client.connect()
         # Without an encoding the SDK asks for base64 and unpacks it: a quarter of the size.
         answer = await asked(client.embeddings.create(model=model, input=texts), timeout_s)
-        vectors = [list(item.embedding) for item in sorted(answer.data, key=lambda d: d.index)]
+        with reading():
+            vectors = [list(item.embedding) for item in sorted(answer.data, key=lambda d: d.index)]
         if len(vectors) != len(texts) or len({len(v) for v in vectors}) != 1:
             raise ProviderError("llm", "the embeddings do not fit the texts")
         return vectors

@@ -5,7 +5,7 @@ import base64
 from dataclasses import dataclass, field
 
 from app.core.config import Settings
-from app.llm.client import OpenAIClient, asked
+from app.llm.client import OpenAIClient, asked, reading
 from app.llm.port import Usage
 
 _TIMEOUT_S = 60.0
@@ -57,17 +57,18 @@ class OpenAIMedia:
             model=model, file=(name, data, content_type), response_format="json"
         )
         answer = await asked(call, _TIMEOUT_S)
-        usage = getattr(answer, "usage", None)
-        seconds = getattr(usage, "seconds", None)
-        return Heard(
-            text=str(answer.text or "").strip(),
-            model=model,
-            seconds=float(seconds) if seconds is not None else None,
-            usage=Usage(
-                int(getattr(usage, "input_tokens", 0) or 0),
-                int(getattr(usage, "output_tokens", 0) or 0),
-            ),
-        )
+        with reading():
+            usage = getattr(answer, "usage", None)
+            seconds = getattr(usage, "seconds", None)
+            return Heard(
+                text=str(answer.text or "").strip(),
+                model=model,
+                seconds=float(seconds) if seconds is not None else None,
+                usage=Usage(
+                    int(getattr(usage, "input_tokens", 0) or 0),
+                    int(getattr(usage, "output_tokens", 0) or 0),
+                ),
+            )
 
     async def describe(self, content_type: str, data: bytes) -> Seen:
         """Return a picture in words.
@@ -87,14 +88,15 @@ class OpenAIMedia:
             max_completion_tokens=_DESCRIPTION_TOKENS_MAX,
         )
         answer = await asked(call, _TIMEOUT_S)
-        choice = answer.choices[0] if answer.choices else None
-        text = str(choice.message.content or "").strip() if choice else ""
-        usage = answer.usage
-        return Seen(
-            text="" if text.strip(".") == _UNREADABLE else text,
-            model=self._settings.openai_model,
-            usage=Usage(usage.prompt_tokens, usage.completion_tokens) if usage else Usage(0, 0),
-        )
+        with reading():
+            choice = answer.choices[0] if answer.choices else None
+            text = str(choice.message.content or "").strip() if choice else ""
+            usage = answer.usage
+            return Seen(
+                text="" if text.strip(".") == _UNREADABLE else text,
+                model=self._settings.openai_model,
+                usage=Usage(usage.prompt_tokens, usage.completion_tokens) if usage else Usage(0, 0),
+            )
 
     async def close(self) -> None:
         """Close the connections."""

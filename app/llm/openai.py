@@ -7,7 +7,7 @@ import msgspec
 from app.core.config import Settings
 from app.core.errors import ProviderError
 from app.core.faults import fault_point
-from app.llm.client import OpenAIClient, asked
+from app.llm.client import OpenAIClient, asked, reading
 from app.llm.port import ChatAnswer, ChatRequest, ChatTurn, ToolCall, ToolSpec, Usage
 
 
@@ -27,19 +27,8 @@ class OpenAIModel:
         fault_point("model.before_call")
         completion = await self._create(request)
         fault_point("model.after_answer")
-        choice = completion.choices[0] if completion.choices else None
-        usage = completion.usage
-        if choice is None or usage is None:
-            raise ProviderError("llm", "the model answered without content or usage")
-        used = Usage(usage.prompt_tokens, usage.completion_tokens)
-        calls = _tool_calls(choice.message.tool_calls) if request.tools else ()
-        if calls:
-            return ChatAnswer({}, completion.model, used, calls)
-        content = choice.message.content
-        if content is None:
-            raise ProviderError("llm", "the model answered without content or usage")
-        truncated = choice.finish_reason == "length"
-        return ChatAnswer(_decode(content, truncated=truncated), completion.model, used)
+        with reading():
+            return _answer(completion, tools=bool(request.tools))
 
     async def warm_up(self) -> None:
         """Do at the start what the first call would wait for."""
@@ -57,6 +46,22 @@ class OpenAIModel:
         # much as a transaction; the body below needs no such help.
         call = client.post("/chat/completions", body=_body(request), cast_to=ChatCompletion)
         return await asked(call, request.timeout_s)
+
+
+def _answer(completion: Any, *, tools: bool) -> ChatAnswer:
+    choice = completion.choices[0] if completion.choices else None
+    usage = completion.usage
+    if choice is None or usage is None:
+        raise ProviderError("llm", "the model answered without content or usage")
+    used = Usage(max(int(usage.prompt_tokens), 0), max(int(usage.completion_tokens), 0))
+    calls = _tool_calls(choice.message.tool_calls) if tools else ()
+    if calls:
+        return ChatAnswer({}, str(completion.model), used, calls)
+    content = choice.message.content
+    if content is None:
+        raise ProviderError("llm", "the model answered without content or usage")
+    truncated = choice.finish_reason == "length"
+    return ChatAnswer(_decode(content, truncated=truncated), str(completion.model), used)
 
 
 def _body(request: ChatRequest) -> dict[str, Any]:

@@ -11,8 +11,11 @@ import pytest
 from app.assistant.knowledge.rewriting import Rewriter
 from app.cli.checks.providers import provider_findings
 from app.core.config import Settings
+from app.core.errors import ProviderError
 from app.llm.embeddings import OpenAIEmbedder
+from app.llm.media import Heard, OpenAIMedia, Seen
 from app.llm.openai import OpenAIModel
+from app.llm.port import ChatRequest, ChatTurn
 from simulator.model import minilm
 from simulator.model.translating import translate
 from tests.simulator.conftest import Sim
@@ -205,3 +208,46 @@ def test_the_doctor_names_a_model_that_is_not_offered(sim: Sim) -> None:
     assert found["model"].state == "ok"
     assert found["models"].state == "wrong"
     assert found["models"].detail == "not listed: OPENAI_MODEL (gpt-of-last-year)"
+
+
+UNREADABLE: list[Any] = [
+    "<html>a proxy's page</html>",
+    "",
+    [1, 2],
+    {"choices": 7, "usage": {"prompt_tokens": 1, "completion_tokens": 1}},
+    {"choices": [{}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}},
+    {"choices": [{"message": {"content": 7}}], "usage": {"prompt_tokens": 1}},
+    {"choices": [{"message": {"content": "{}"}}], "usage": {"prompt_tokens": None}},
+    {"data": [{"index": 0}], "text": 7},
+]
+
+
+def test_an_answer_of_any_shape_is_read_or_is_the_providers_failure(sim: Sim) -> None:
+    settings = Settings(openai_api_key="k", openai_base_url=f"{sim.url}/v1")
+    chat = ChatRequest("gpt-x", [ChatTurn("user", "Hello")], "reply", SCHEMA, 100, 5.0)
+
+    async def ask_all() -> list[tuple[Any, ...]]:
+        embedder, model = OpenAIEmbedder(settings), OpenAIModel(settings)
+        media = OpenAIMedia(settings)
+        met: list[tuple[Any, ...]] = []
+        try:
+            for answer in UNREADABLE:
+                fault = {"service": "openai", "status": 200, "body": answer, "times": 4}
+                sim.post("/_sim/faults", fault)
+                calls = (
+                    model.complete(chat),
+                    embedder.embed(["a"]),
+                    media.describe("image/png", b"x"),
+                    media.transcribe("a.ogg", "audio/ogg", b"x"),
+                )
+                met.append(await asyncio.gather(*calls, return_exceptions=True))
+        finally:
+            for each in (embedder, model, media):
+                await each.close()
+        return met
+
+    for answer, (spoken, vectors, *others) in zip(UNREADABLE, asyncio.run(ask_all()), strict=True):
+        assert isinstance(spoken, ProviderError), answer
+        assert isinstance(vectors, ProviderError), answer
+        for other in others:
+            assert isinstance(other, ProviderError | Seen | Heard), answer
