@@ -114,9 +114,15 @@ def run(argv: Sequence[str]) -> int:
 
 def code_of(error: BaseException) -> ExitCode | None:
     """The exit code of an error that needs no traceback; None for a defect of ours."""
+    from sqlalchemy.exc import DBAPIError
+
+    from app.core.db.away import is_away
     from app.core.errors import ConfigurationError, ParleyError, RefusedError, UnavailableError
 
     for link in _chain(error):
+        # A server that starts or stops answers, but with a refusal of its own.
+        if isinstance(link, DBAPIError) and is_away(link):
+            return ExitCode.UNREACHABLE
         if isinstance(link, UnavailableError | ConnectionError | TimeoutError | socket.gaierror):
             return ExitCode.UNREACHABLE
         if isinstance(link, RefusedError):

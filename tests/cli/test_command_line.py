@@ -4,8 +4,10 @@ import importlib
 import socket
 from pathlib import Path
 
+import asyncpg
 import click
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from app.cli import main as command_line
 from app.cli.errors import CommandError, ExitCode
@@ -78,6 +80,8 @@ def wrapped(cause: Exception) -> Exception:
         (socket.gaierror(), ExitCode.UNREACHABLE),
         (wrapped(ConnectionResetError()), ExitCode.UNREACHABLE),
         (UnavailableError("redis"), ExitCode.UNREACHABLE),
+        (DBAPIError(None, None, asyncpg.CannotConnectNowError()), ExitCode.UNREACHABLE),
+        (DBAPIError(None, None, asyncpg.UndefinedTableError()), None),
         (RefusedError("no"), ExitCode.USAGE),
         (NotFoundError(), ExitCode.WRONG),
         (ConfigurationError(["SECRET_KEY is missing."]), ExitCode.WRONG),

@@ -91,6 +91,24 @@ def test_stop_is_quick_and_a_new_object_finds_the_same_cluster(tmp_path: Path) -
         second.destroy()
 
 
+def test_a_sigterm_from_outside_waits_for_no_open_connection(server: EmbeddedPostgres) -> None:
+    server.start()
+
+    async def end_it() -> None:
+        connection = await asyncpg.connect(server.superuser_url, timeout=10)
+        assert server.pid is not None
+        deadline = time.monotonic() + 10
+        try:
+            os.kill(server.pid, signal.SIGTERM)
+            while server.poll() is None:
+                assert time.monotonic() < deadline, "it waits for our connection"
+                await asyncio.sleep(0.01)
+        finally:
+            connection.terminate()
+
+    asyncio.run(end_it())
+
+
 def test_a_second_server_on_the_directory_is_refused_by_name(server: EmbeddedPostgres) -> None:
     server.start()
     with pytest.raises(DirectoryHeldError, match=f"process {os.getpid()}"):

@@ -15,7 +15,7 @@ from app.cli.local.install import (
     unprivileged_identity,
 )
 from app.cli.local.ports import LOOPBACK
-from app.cli.local.postmaster import clear_stale_file, is_ready
+from app.cli.local.postmaster import clear_stale_file, is_ready, is_stopping
 from app.cli.local.process import POLL_S, ChildProcess, tail
 
 MAX_CONNECTIONS = 200
@@ -88,6 +88,17 @@ class EmbeddedPostgres(EmbeddedServer):
             death_signal=signal.SIGINT,
         )
         self._process.spawn()
+
+    def poll(self) -> int | None:
+        """Exit status of the server, None while it runs.
+
+        A SIGTERM from outside makes it refuse new connections until the last old one ends, and a
+        pool's never does: such a stop is made a fast one.
+        """
+        status = super().poll()
+        if status is None and self._cluster and is_stopping(self._cluster.pgdata, self.pid):
+            self.request_stop()
+        return status
 
     def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until the server has written that it takes queries, spawning again if it fails.

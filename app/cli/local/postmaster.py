@@ -8,15 +8,17 @@ from app.cli.local.install import EmbeddedServerError
 from app.cli.local.process import process_exists, wait_gone
 
 RECLAIM_S = 5.0
-STATUS_LINE = 7  # counted from 0; the server writes "starting" there, then "ready"
+STATUS_LINE = 7  # counted from 0; the server writes "starting" there, "ready", then "stopping"
 
 
 def is_ready(pgdata: Path, pid: int | None) -> bool:
     """Whether the server `pid` has written that it takes queries."""
-    lines = _lines(pgdata)
-    return (
-        len(lines) > STATUS_LINE and lines[0] == str(pid) and lines[STATUS_LINE].strip() == "ready"
-    )
+    return _status(pgdata, pid) == "ready"
+
+
+def is_stopping(pgdata: Path, pid: int | None) -> bool:
+    """Whether the server `pid` has written that it takes no new connections and will end."""
+    return _status(pgdata, pid) == "stopping"
 
 
 def left_over_pid(pgdata: Path) -> int | None:
@@ -53,6 +55,13 @@ def clear_stale_file(pgdata: Path) -> None:
     """Remove the file of a killed server: its pid may belong to a stranger by now."""
     if left_over_pid(pgdata) is None:
         (pgdata / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _status(pgdata: Path, pid: int | None) -> str | None:
+    lines = _lines(pgdata)
+    if len(lines) <= STATUS_LINE or lines[0] != str(pid):
+        return None
+    return lines[STATUS_LINE].strip()
 
 
 def _lines(pgdata: Path) -> list[str]:
