@@ -11,6 +11,8 @@ from app.messaging.desk.listing import View
 from app.messaging.desk.thread import Head, Line
 
 _SILENT = {"answered", "merged"}
+# Of our messages: those that never left, because something spoke against it in time.
+_UNSENT = {"too_old", "human_takeover", "not_sent", "opted_out", "blocked", "suspended", "paused"}
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 # What ends a sentence is no part of the address in it.
 _AFTER_LINK = ".,;:!?)]}'»”’…"
@@ -170,8 +172,11 @@ def silence(visit: Visit, line: Line) -> str:
 def tick(visit: Visit, line: Line) -> str:
     """Return how far one of our messages came, in words."""
     _ = visit._
-    if line.part_error == "too_old":
-        return _("Not sent: it could not leave for an hour")
+    if line.part_state == "failed" and line.part_error in _UNSENT:
+        return {
+            "too_old": _("Not sent: it could not leave for an hour"),
+            "human_takeover": _("Not sent: people had taken over"),
+        }.get(line.part_error, _("Not sent"))
     return {
         "queued": _("Waiting to be sent"),
         "sending": _("Being sent"),

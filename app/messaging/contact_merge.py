@@ -2,8 +2,9 @@
 
 Where both have an open conversation on a number, the messages move into the kept one. A turn
 of the other that has not begun to send ends as superseded (its hold is released by the
-sweep) and its unanswered messages wait for the kept conversation's next turn; one that is
-sending goes on to its end. People who own either conversation own the joined one.
+sweep, what it had queued is dropped) and its unanswered messages wait for the kept
+conversation's next turn; one that is sending goes on to its end. People who own either
+conversation own the joined one for as long as they wanted the longer of both, and so with pauses.
 """
 
 from uuid import UUID
@@ -12,14 +13,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Timings
+from app.messaging.turns.ending import drop_queued
 from app.messaging.turns.opening import adopt
 
 _LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(:tenant))")
 _PAIRS = text(
     """
-    select g.id as gone_id, k.id as kept_id, g.state in ('open', 'snoozed') as people_own,
-           g.handover_reason, g.handover_summary, g.human_until, g.snoozed_until, g.assignee_id,
-           g.handed_over_at, g.notify_at, g.state
+    select g.id as gone_id, k.id as kept_id,
+           g.state in ('open', 'snoozed') and coalesce(g.human_until > now(), true) as people_own,
+           g.paused_until, g.handover_reason, g.handover_summary, g.human_until,
+           g.snoozed_until, g.assignee_id, g.handed_over_at, g.notify_at, g.state
     from conversations g join conversations k
       on k.tenant_id = g.tenant_id and k.channel_id = g.channel_id
     where g.tenant_id = :tenant and g.contact_id = :gone and k.contact_id = :kept
@@ -29,10 +32,14 @@ _PAIRS = text(
 )
 _SUPERSEDE = text(
     """
-    update turns set state = 'superseded', end_reason = 'contacts_merged', finished_at = now(),
+    update turns t set state = 'superseded', end_reason = 'contacts_merged', finished_at = now(),
         lease_owner = null, lease_until = null, lease_epoch = lease_epoch + 1
-    where tenant_id = :tenant and conversation_id = :gone_id
-      and state in ('waiting', 'due', 'claimed', 'held', 'generated')
+    where t.tenant_id = :tenant and t.conversation_id = :gone_id
+      and t.state in ('waiting', 'due', 'claimed', 'held', 'generated', 'sending')
+      and not exists (
+          select 1 from sends s join send_parts p on p.tenant_id = s.tenant_id and p.send_id = s.id
+          where s.tenant_id = t.tenant_id and s.turn_id = t.id and p.state <> 'queued')
+    returning id
     """
 )
 _MOVE_MESSAGES = text(
@@ -46,17 +53,35 @@ _MOVE_MESSAGES = text(
     where m.tenant_id = :tenant and m.conversation_id = :gone_id
     """
 )
+# Whose takeover is over, or who only waits for credits, does not own it; else the longer stays.
 _KEEP_OWNER = text(
     """
     update conversations
     set state = :state, handover_reason = :reason, handover_summary = :summary,
         human_until = :until, snoozed_until = :snoozed_until, assignee_id = :assignee_id,
         handed_over_at = :handed_over_at, notify_at = :notify_at
-    where tenant_id = :tenant and id = :kept_id and state = 'pending'
+    where tenant_id = :tenant and id = :kept_id
+      and (state = 'pending' or human_until <= now()
+           or (cast(:reason as text) is distinct from 'no_credit'
+               and (handover_reason = 'no_credit'
+                    or human_until < coalesce(cast(:until as timestamptz), 'infinity'))))
     """
 )
-# What the team wrote beside the one stands beside the other.
+_KEEP_PAUSE = text(
+    """
+    update conversations set paused_until = greatest(paused_until, cast(:until as timestamptz))
+    where tenant_id = :tenant and id = :kept_id
+    """
+)
+# What the team wrote beside the one stands beside the other; what it wrote to the customer and
+# waits to be sent keeps its place among what it writes there.
 _MOVE_WORDS = (
+    text(
+        """
+        update desk_sends set conversation_id = :kept_id
+        where tenant_id = :tenant and conversation_id = :gone_id and open
+        """
+    ),
     text(
         """
         update conversation_notes set conversation_id = :kept_id
@@ -137,7 +162,8 @@ async def merge(
     pairs = (await connection.execute(_PAIRS, contacts)).all()
     for pair in pairs:
         threads = {"tenant": tenant_id, "kept_id": pair.kept_id, "gone_id": pair.gone_id}
-        await connection.execute(_SUPERSEDE, {"tenant": tenant_id, "gone_id": pair.gone_id})
+        ended = await connection.execute(_SUPERSEDE, {"tenant": tenant_id, "gone_id": pair.gone_id})
+        await drop_queued(connection, tenant_id, ended.scalars().all())
         await connection.execute(_MOVE_MESSAGES, threads)
         for statement in _MOVE_WORDS:
             await connection.execute(statement, threads)
@@ -157,6 +183,9 @@ async def merge(
                     "notify_at": pair.notify_at,
                 },
             )
+        if pair.paused_until is not None:
+            paused = {"tenant": tenant_id, "kept_id": pair.kept_id, "until": pair.paused_until}
+            await connection.execute(_KEEP_PAUSE, paused)
         await connection.execute(_RESOLVE, {"tenant": tenant_id, "gone_id": pair.gone_id})
         await adopt(connection, tenant_id, pair.kept_id, idle_s=timings.idle_s, cap_s=timings.cap_s)
     for statement in (*_MOVE_OTHERS, *_MOVE_KNOWN):

@@ -40,10 +40,12 @@ ERASED = {
     """,
     "send_parts": f"""
         update send_parts set wa_id = null,
-            error = case when state = 'queued' then 'erased' else error end,
-            state = case when state = 'queued' then 'failed' else state end
+            error = case when state in ('queued', 'sending') then 'erased' else error end,
+            state = case state when 'queued' then 'failed' when 'sending' then 'unknown'
+                         else state end
         where tenant_id = :tenant_id and {_SENDS}
     """,  # noqa: S608
+    "desk_sends": f"update desk_sends set open = false, lease_owner = null where {_THREAD}",  # noqa: S608
     "sends": f"update sends set address = '' where {_THREAD}",  # noqa: S608
     "turns": f"""
         update turns set result = null,
@@ -109,7 +111,7 @@ NOBODY = {
         "the business's own people",
     ),
     **dict.fromkeys(
-        ("desk_sends", "media_garbage", "send_attempts", "tenant_changes", "tenant_queues"),
+        ("media_garbage", "send_attempts", "tenant_changes", "tenant_queues"),
         "ids, states and times alone",
     ),
     "tenant_days": "counts of a day",

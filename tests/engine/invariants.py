@@ -12,11 +12,12 @@ from uuid import UUID
 
 import asyncpg
 
-from app.messaging.states import ACCEPTED_PART_STATES, LIVE_TURN_STATES
+from app.messaging.states import ACCEPTED_PART_STATES, LEASED_TURN_STATES, LIVE_TURN_STATES
 from tests.engine.wires import Phone, Writer
 
 Row = Mapping[str, Any]
 LIVE = frozenset(LIVE_TURN_STATES)
+_LEASED = frozenset(LEASED_TURN_STATES)
 TAKEN = frozenset(ACCEPTED_PART_STATES)
 SAID = frozenset({"answered", "merged", "send_unknown", "handed_off", "failed_handed_off"})
 _DELIVERED = 2
@@ -49,6 +50,7 @@ select json_build_object(
         select id, job_id, state, captured_ucr, refunded_ucr
         from credit_holds where tenant_id = $1 order by id) h),
     'pending', (select count(*) from inbox_keys where tenant_id = $1 and pending),
+    'open_at_desk', (select count(*) from desk_sends where tenant_id = $1 and open),
     'entries', (select count(*) from journal where tenant_id = $1),
     'spent_ucr', (select spent_ucr from wallets where tenant_id = $1))
 """
@@ -63,6 +65,7 @@ class Snapshot:
     parts: Sequence[Row]
     holds: Sequence[Row]
     pending: int
+    open_at_desk: int
     entries: int
     spent_ucr: int
 
@@ -105,6 +108,8 @@ def _turns_breached(now: Snapshot) -> Iterator[str]:
     yield from (f"{n} live turns of conversation {c}" for c, n in live.items() if n > 1)
     pending = {h["id"] for h in now.holds if h["state"] == "pending"}
     for turn in now.turns:
+        if turn["state"] in _LEASED and turn["lease_until"] is None:
+            yield f"turn {turn['id']} is {turn['state']} without a lease, and nobody will claim it"
         if turn["state"] == "held" and turn["hold_id"] not in pending:
             yield f"turn {turn['id']} is held without a pending hold"
 
@@ -133,6 +138,8 @@ def _messages_breached(before: Snapshot, now: Snapshot) -> Iterator[str]:
 
 def _parts_breached(before: Snapshot, now: Snapshot) -> Iterator[str]:
     earlier = {p["id"]: p for p in before.parts}
+    named = Counter(p["wa_id"] for p in now.parts if p["wa_id"])
+    yield from (f"{n} parts are said to be message {w}" for w, n in named.items() if n > 1)
     for part in now.parts:
         was = earlier.get(part["id"])
         if was is None:
@@ -172,6 +179,7 @@ def _holds_breached(now: Snapshot, forgiven: set[str]) -> Iterator[str]:
 
 def _phone_breached(now: Snapshot, phone: Phone, writer: Writer) -> Iterator[str]:
     shown = [b for b in phone.bubbles if b.text in writer.turn_of]
+    yield from _order_breached(now, phone, writer)
     yield from (f"shown {n} times: {t}" for t, n in Counter(b.text for b in shown).items() if n > 1)
     replies = {(writer.turn_of[b.text], writer.answer_of[b.text]) for b in shown}
     yield from (
@@ -184,6 +192,32 @@ def _phone_breached(now: Snapshot, phone: Phone, writer: Writer) -> Iterator[str
     )
 
 
+def _order_breached(now: Snapshot, phone: Phone, writer: Writer) -> Iterator[str]:
+    """Replies of a thread in the order of its turns, their bubbles in theirs, people's likewise.
+
+    Where ids are not ours, a call that froze for longer than any may take is given up, and what
+    it says when it wakes comes late: that is all it can do.
+    """
+    people = [
+        phone.said_at_desk.index(b.text) for b in phone.bubbles if b.text in phone.said_at_desk
+    ]
+    if people != sorted(set(people)):
+        yield f"people's words came twice or out of order: {people}"
+    if not phone.honours:
+        return
+    place = {UUID(t["id"]): (t["conversation_id"], n) for n, t in enumerate(now.turns)}
+    last: dict[str, tuple[int, int]] = {}
+    for bubble in phone.bubbles:
+        turn_id = writer.turn_of.get(bubble.text)
+        if turn_id not in place:
+            continue
+        thread, number = place[turn_id]
+        at = (number, int(bubble.text.rpartition(".")[2]))
+        if at <= last.get(thread, (-1, -1)):
+            yield f"out of order: {bubble.text}"
+        last[thread] = at
+
+
 def unfinished(now: Snapshot) -> Iterator[str]:
     """What is still under way; a final drain has to come to an end of all of it."""
     yield from (f"turn {t['id']} is {t['state']}" for t in now.turns if t["state"] in LIVE)
@@ -193,6 +227,7 @@ def unfinished(now: Snapshot) -> Iterator[str]:
     )
     yield from (f"hold {h['id']}" for h in now.holds if h["state"] == "pending")
     yield from ["an event is not read"] * now.pending
+    yield from ["a person's message waits"] * now.open_at_desk
 
 
 def final_breaches(

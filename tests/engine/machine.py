@@ -23,16 +23,21 @@ from app.core import faults, ids
 from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.errors import ConflictError
+from app.core.live import ChangeFeed
 from app.messaging import ownership
+from app.messaging.desk.delivering import DeskDelivery
+from app.messaging.desk.service import Inbox
+from app.messaging.desk.writing import Draft
 from app.messaging.ingest.storing import Delivery, store
 from app.messaging.reconcile import Reconciler
 from billing.verify import verify_tenant
 from tests.databases import TestDatabase
 from tests.engine import clock, invariants
-from tests.engine.bench import CREDIT, Bench, Business
+from tests.engine.bench import CREDIT, Bench, Business, SilentBell
 from tests.engine.stepping import Worker, die, survive
 from tests.engine.wires import Phone, Turnstile, Writer
 from tests.fixtures.waha import Body, WahaSession, encode
+from tests.persons import person_of
 
 EXAMPLES_USUAL = 25
 EXAMPLES = int(os.environ.get("PARLEY_EXAMPLES", EXAMPLES_USUAL))
@@ -53,15 +58,20 @@ _FORGET = "update inbox_keys set pending = false where tenant_id = $1 and pendin
 _IN_STATES = text(
     "select id from conversations where tenant_id = :tenant_id and state = any(:states) order by id"
 )
+_NEWEST = "select id from conversations where tenant_id = $1 order by id desc limit 1"
 _NOBODY = UUID(int=0)  # a person who is not in the team: an admin who acts for the business
-# People whose word came while no worker was between its last look and its call.
+# People whose word came while no worker was between its last look and its call, and customers
+# who had left by then.
 _SILENCED = """
 select true from send_parts p
 join messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
 join conversations c on c.tenant_id = m.tenant_id and c.id = m.conversation_id
-where p.tenant_id = $1 and m.body = $2 and p.part_no = 1
-  and c.state in ('open', 'snoozed') and c.handover_reason = 'human_takeover'
-  and (c.human_until is null or c.human_until > now())
+join contacts k on k.tenant_id = c.tenant_id and k.id = c.contact_id
+join turns t on t.tenant_id = m.tenant_id and t.id = m.turn_id
+where p.tenant_id = $1 and m.body = $2
+  and (c.state in ('open', 'snoozed') and c.handover_reason = 'human_takeover'
+           and (c.human_until is null or c.human_until > now())
+       or k.opted_out_at is not null and t.result ->> 'notice' is null)
   and not exists (
       select 1 from send_attempts a where a.tenant_id = p.tenant_id and a.part_id = p.id
         and a.attempt_no < p.attempts and a.outcome is distinct from 'not_sent')
@@ -200,6 +210,31 @@ class EngineMachine(RuleBasedStateMachine):
 
         self.run(work)
 
+    def person_writes(self) -> None:
+        """Somebody answers in the inbox, in the newest thread."""
+        db, tenant_id = self.bench.database.db, self.shop.tenant_id
+        inbox = Inbox(db, SilentBell(), ChangeFeed(db))
+        body = f"person {len(self.phone.said_at_desk)}"
+        self.phone.said_at_desk.append(body)
+
+        async def work() -> None:
+            newest = await self.ground.rows.fetchval(_NEWEST, tenant_id)
+            draft = Draft(body=body, form_key=ids.uuid7())
+            await inbox.send(person_of(tenant_id), newest, draft)
+
+        self.run(work)
+
+    def desk_works(self) -> None:
+        """A worker sends what people wrote, as far as it gets."""
+        world = {"sender": self.phone, "limiter": self.turnstile}
+        delivery = DeskDelivery(replace(self.bench.engine("worker:desk"), **world))
+
+        async def work() -> None:
+            for claimed in await delivery.claim(sends_max=4):
+                await delivery.deliver(claimed)
+
+        self.run(work)
+
     def pass_time(self, seconds: float) -> None:
         self.wait(clock.age_tenant(self.ground.rows, self.shop.tenant_id, seconds))
 
@@ -318,6 +353,7 @@ class EngineMachine(RuleBasedStateMachine):
         worker = self._worker("worker:last", free=True)
         while self.wait(worker.claim()):
             assert not worker.busy
+        self.desk_works()
 
 
 def explore(

@@ -1,18 +1,20 @@
 """Leases: who has a turn, what happens when its holder is gone, and when it comes back."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from app.messaging.sends.delivering import deliver
-from app.messaging.sends.recording import record_attempt
+from app.messaging.sends.recording import record_attempt, take_back
 from app.messaging.turns.claiming import release, renew
-from app.messaging.turns.generating import generate, give_up, park
+from app.messaging.turns.generating import admit, generate, give_up, park
 from app.messaging.turns.holding import hold
 from app.messaging.turns.model import LeaseLostError
 from app.messaging.turns.replying import queue_reply
 from tests.engine.bench import Bench
-from tests.engine.ports import MODEL, ProcessGone, says
+from tests.engine.ports import MODEL, ProcessGone, says, waha_refuses
+from tests.engine.wires import Turnstile
 from tests.workers.conftest import until
 
 pytestmark = pytest.mark.anyio
@@ -133,6 +135,27 @@ async def test_a_stale_worker_neither_parks_nor_gives_up(bench: Bench):
     assert await bench.owner_of(shop) == [("pending", None)]
     await bench.run([fresh], SECOND)
     assert await bench.turn_states(shop) == ["done"]
+
+
+async def test_a_stale_worker_whose_tenant_is_limited_makes_nobody_wait(bench: Bench):
+    shop, stale, fresh = await claimed_twice(bench)
+    turnstile = Turnstile()
+    turnstile.refusals = 1
+    assert not await admit(replace(bench.engine(FIRST), limiter=turnstile), stale)
+    assert await bench.column("select blocked_until from tenant_queues") == [None]
+    await bench.run([fresh], SECOND)
+    assert await bench.turn_states(shop) == ["done"]
+
+
+async def test_an_attempt_that_another_has_overtaken_is_not_taken_back(bench: Bench):
+    shop = await bench.business()
+    await bench.write(shop, PHONE, "hello")
+    (turn,) = await bench.claim()
+    (part,) = await generate(bench.engine(), turn)
+    numbers = [await record_attempt(bench.engine(), turn, part, idempotent=True) for _ in range(2)]
+    for number, state in zip(numbers, ("sending", "queued"), strict=True):
+        await take_back(bench.engine(), shop.tenant_id, part.id, number, waha_refuses(422))
+        assert await bench.part_states(shop) == [state]
 
 
 async def test_renewal_tells_which_leases_are_still_ours(bench: Bench):

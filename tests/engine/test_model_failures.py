@@ -72,6 +72,24 @@ async def test_the_customer_hears_the_business_own_words_then(bench: Bench):
     assert await bench.balance(shop) == (100, 0, 0)
 
 
+async def test_who_has_left_meanwhile_hears_nothing_of_it(bench: Bench):
+    shop = await bench.business(handover_text="A colleague will get back to you.")
+
+    async def leave() -> None:
+        await bench.write(shop, PHONE, "STOP")
+        raise model_down()
+
+    bench.answerer.script = [model_down(), leave]
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    await bench.age(200)
+    await bench.work()
+    assert await bench.dispositions(shop) == {"hello": "opted_out", "STOP": "opted_out"}
+    assert "A colleague will get back to you." not in bench.sender.texts()
+    assert await bench.owner_of(shop) == [("pending", None)]
+    assert await bench.balance(shop) == (100, 0, 0)
+
+
 async def test_a_wrong_key_that_is_mended_in_time_costs_no_answer(bench: Bench):
     shop = await bench.business()
     refused = ProviderError("llm", "answered 401", status_code=401, retryable=False)

@@ -120,6 +120,15 @@ class SendMachine(EngineMachine):
 
     # People.
 
+    @rule(says=st.booleans(), outcomes=st.lists(OUTCOME, max_size=2), wait_s=WAITS)
+    def people_write_in_the_inbox(self, says: bool, outcomes: list[str], wait_s: float):
+        if says:
+            self.person_writes()
+        self.phone.outcomes[:] = outcomes
+        self.desk_works()
+        self.pass_time(wait_s)
+        self.desk_works()
+
     @rule(number=st.one_of(NUMBERS, st.none()))
     def owner_writes(self, number: int | None):
         """The owner says something of their own, or what the machine said, once more."""

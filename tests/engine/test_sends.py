@@ -239,16 +239,19 @@ async def test_a_part_that_fails_after_another_arrived_charges_the_full_price(be
     assert await bench.balance(shop) == (99, 0, 1)
 
 
-async def test_people_who_come_between_parts_do_not_undo_the_reply(bench: Bench):
+async def test_people_who_come_between_parts_end_the_reply_there(bench: Bench):
     shop = await bench.business()
-    bench.answerer.script = [says("first", "second")]
+    bench.answerer.script = [says("first", "second", "third")]
     bench.sender.script = [None, waha_refuses(422)]
     await bench.write(shop, PHONE, "hello")
     await bench.work()
     await bench.owner_types(shop, PHONE, "Me again")
     await bench.age(5)
-    await bench.work()
+    await bench.work("worker:2")
+    assert bench.sender.texts() == ["first"]
+    assert await bench.part_states(shop) == ["accepted", "failed", "failed"]
     assert await bench.turn_states(shop) == ["done"]
+    assert await bench.dispositions(shop) == {"hello": "answered"}
     assert await bench.balance(shop) == (99, 0, 1)
 
 

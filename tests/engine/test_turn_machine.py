@@ -5,12 +5,14 @@ dies, how much time passes and what customers and people do meanwhile.
 """
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, invariant, rule
 
 from app.core.config import Settings
+from app.messaging.turns.due import promote
 from tests.databases import TestDatabase
 from tests.engine.machine import TIMEOUT_S, EngineMachine, Written, explore
 from tests.engine.wires import ANSWERS
@@ -20,6 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(TIMEOUT_S)]
 IDLE_S, CAP_S, LEASE_S = 8, 45, 60
 CHATS = st.sampled_from([CUSTOMER, CUSTOMER, OTHER_CUSTOMER, CUSTOMER_LID])
 WORKERS = st.sampled_from([0, 1])
+_STATUS = "update tenants set status = $2 where id = $1"
 # Where a process may die in the middle of a transaction, or right behind one.
 POINTS = (
     "normalise.before_commit",
@@ -43,6 +46,7 @@ POINTS = (
 
 class TurnMachine(EngineMachine):
     messages = Bundle("messages")
+    strangers = 0
 
     @initialize(credits_=st.sampled_from([100, 100, 100, 2]), apology=st.booleans())
     def open(self, credits_: int, apology: bool):
@@ -57,9 +61,18 @@ class TurnMachine(EngineMachine):
         self.pass_time(pause_s)
         return written
 
-    @rule(chat=CHATS, how=st.sampled_from(["unread", "picture", "hidden number", "typing"]))
+    @rule(
+        chat=CHATS,
+        how=st.sampled_from(
+            ["unread", "picture", "hidden number", "typing", "stop", "start", "long ago"]
+        ),
+    )
     def write_otherwise(self, chat: str, how: str):
-        if how == "unread":
+        if how in {"stop", "start"}:
+            self.customer_writes(chat, body=how.upper())
+        elif how == "long ago":
+            self.customer_writes(chat, sent_s=time.time() - 2 * 3600)
+        elif how == "unread":
             self.customer_writes(chat, drain=False)
         elif how == "picture":
             self.customer_writes(chat, picture=True)
@@ -86,6 +99,29 @@ class TurnMachine(EngineMachine):
             "revoke": lambda: self.waha.revoked(message.wa_id, chat=message.chat),
         }
         self.deliver(build[how]())
+
+    @rule(
+        worker=WORKERS,
+        steps=st.sampled_from([0, 1, 3]),
+        others=st.sampled_from([0, 3, 3, 4]),
+        meanwhile=st.sampled_from(["nothing", "owner", "pause"]),
+    )
+    def two_threads_become_one(self, worker: int, steps: int, others: int, meanwhile: str):
+        """Somebody is known by two addresses; both are being answered when that comes out."""
+        self.strangers += 1
+        phone, lid = f"49151556{self.strangers:05d}@c.us", f"2700000{self.strangers:08d}@lid"
+        for chat in (phone, lid):
+            self.customer_writes(chat)
+        self.pass_time(IDLE_S + 1)
+        for number, count in ((worker, steps), (1 - worker, others)):
+            self.claim(number)
+            self.proceed(number, count)
+        if meanwhile == "owner":
+            self.deliver(self.waha.owner_writes(chat=phone))
+        elif meanwhile == "pause":
+            self.people("pause", states=("pending",), for_s=IDLE_S)
+        self.customer_writes(lid, alternate=phone)
+        self.proceed(worker, 2)
 
     # People.
 
@@ -175,6 +211,10 @@ class TurnMachine(EngineMachine):
             [
                 "limit",
                 "drain",
+                "promote",
+                "top up",
+                "suspended",
+                "active",
                 "release_orphaned_holds",
                 "adopt_strays",
                 "settle_doubt",
@@ -188,6 +228,12 @@ class TurnMachine(EngineMachine):
             self.turnstile.refusals += 1
         elif name == "drain":
             self.run(self.bench.drain)
+        elif name == "promote":
+            self.wait(promote(self.bench.database.db))
+        elif name == "top up":
+            self.wait(self.bench.grant(self.shop.tenant_id, 2))
+        elif name in {"suspended", "active"}:
+            self.wait(self.ground.rows.execute(_STATUS, self.shop.tenant_id, name))
         else:
             self.chore(name)
 

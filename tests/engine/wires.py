@@ -86,13 +86,14 @@ class Phone:
 
     ``outcomes`` holds what the coming sends meet; without an entry they are taken.
     ``before_call`` is told of a text when the worker is about to call. ``typed`` are the texts
-    that the owner wrote by hand.
+    that the owner wrote by hand, ``said_at_desk`` what people wrote in the inbox, in that order.
     """
 
     honours: bool
     outcomes: list[str] = field(default_factory=list)
     bubbles: list[Shown] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
+    said_at_desk: list[str] = field(default_factory=list)
     ids_offered: dict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
     listing_away: bool = False
     before_call: Callable[[str], Awaitable[None]] = field(init=False)

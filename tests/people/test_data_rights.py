@@ -8,24 +8,32 @@ import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from app.cli.local import install
+from app.core import faults
 from app.core.config import Settings
 from app.core.errors import ConflictError, NotFoundError
 from app.core.ids import uuid7
+from app.core.live import ChangeFeed
 from app.messaging import erasure
 from app.messaging.data_rights import enforce_retention, erase_contact, export_contact
+from app.messaging.desk.delivering import DeskDelivery
+from app.messaging.desk.service import Inbox
+from app.messaging.desk.writing import Draft
 from tenants.phone_codes import PhoneCodes
 from tenants.service import Actor
 from tests.database.catalog import connected
 from tests.databases import TestDatabase
 from tests.engine import events
-from tests.engine.bench import Bench, Business
+from tests.engine.bench import Bench, Business, SilentBell
+from tests.engine.stepping import die, survive
 from tests.people.test_phone_codes import Phone
+from tests.persons import person_of
 
 pytestmark = pytest.mark.anyio
 NUMBER, OTHER = "4915155501234", "4915155509999"
@@ -83,6 +91,11 @@ _TRACES = (
         f' \'{{"rows": [{{"phone": "{NUMBER}"}}]}}\', 1)'
     ),
     "update contacts set notes = :words, name = :words where id = :c",
+    (
+        "insert into desk_sends (tenant_id, send_id, conversation_id, user_id, form_key)"
+        " select :t, id, conversation_id, gen_random_uuid(), gen_random_uuid() from sends"
+        f" where conversation_id in {_THREAD} limit 1"
+    ),
     (
         "with e as (insert into business_exports (tenant_id, id, user_id, state)"
         " values (:t, gen_random_uuid(), gen_random_uuid(), 'ready') returning id)"
@@ -224,6 +237,33 @@ async def test_nothing_is_erased_under_a_reply_that_is_being_written(bench: Benc
     await bench.age(3600)
     await erase(bench, shop, await contact_of(bench, NUMBER))
     await bench.work()
+
+
+async def test_what_was_on_its_way_comes_to_an_end(bench: Bench):
+    """A worker died in a send, a person's message waits: no credits stay held, nothing is tried."""
+    shop = await bench.business()
+    await bench.write(shop, NUMBER, WORDS)
+    faults.install_plan("send.before_provider_call=kill")
+    with mock.patch("os.kill", die):
+        await survive(bench.work)
+    faults.install_plan("")
+    await bench.write(shop, OTHER, "and mine?")
+    await bench.work()
+    await bench.age(200)
+    contact_id = await contact_of(bench, NUMBER)
+    (conversation_id,) = await bench.column(
+        "select id from conversations where contact_id = :c", c=contact_id
+    )
+    inbox = Inbox(bench.database.db, SilentBell(), ChangeFeed(bench.database.db))
+    draft = Draft(body="One moment", form_key=uuid7())
+    await inbox.send(person_of(shop.tenant_id), conversation_id, draft)
+    assert (await bench.balance(shop))[1] == 1
+    await erase(bench, shop, contact_id)
+    assert await DeskDelivery(bench.engine()).claim(sends_max=8) == []
+    await bench.age(25 * 3600)
+    await bench.chore("settle_doubt")
+    assert await bench.balance(shop) == (99, 0, 1)
+    assert sorted(await bench.part_states(shop)) == ["accepted", "failed", "unknown"]
 
 
 async def test_a_foreign_contact_is_not_there(bench: Bench):

@@ -159,25 +159,28 @@ class DeskDelivery:
         key = {"tenant_id": claimed.tenant_id, "send_id": claimed.send_id}
         async with engine.database.tenant(claimed.tenant_id) as connection:
             part = (await connection.execute(_PART, key)).one()
-        access = channel_access(part, engine.settings, engine.keyring)
         if part.state in _SENT or part.state in {PartState.FAILED, PartState.UNKNOWN}:
             await self._close(claimed)
         elif part.state == PartState.SENDING and part.wa_id is not None:
             await self._accept(claimed, part, None, "evidence")
         elif part.state == PartState.SENDING:
-            await self._go_on(claimed, access, part)
+            await self._go_on(claimed, part)
         elif part.age_s > engine.settings.timings.answer_max_age_s:
             await self._refuse(claimed, Refusal(part.id, part.attempts, "too_old"), part, None)
-        elif await self._admit(claimed, access, part):
+        elif await self._admit(claimed, access := self._access(part), part):
             await self._send(claimed, access, part)
 
-    async def _go_on(self, claimed: ClaimedSend, access: ChannelAccess, part: Any) -> None:
+    async def _go_on(self, claimed: ClaimedSend, part: Any) -> None:
         """Go on with a message that may have arrived: the same id again, or wait for evidence."""
         young = part.age_s <= self._engine.settings.timings.answer_max_age_s
-        if young and part.idempotent and self._honours(access, part):
+        if young and part.idempotent and self._honours(access := self._access(part), part):
             await self._send(claimed, access, part)
         else:
             await self._await_evidence(claimed, part)
+
+    def _access(self, part: Any) -> ChannelAccess:
+        """Read the number's key: not before its message's age, which ends what cannot be sent."""
+        return channel_access(part, self._engine.settings, self._engine.keyring)
 
     def _honours(self, access: ChannelAccess, part: Any) -> bool:
         return part.media_id is None and self._engine.sender.honours_client_id(access)

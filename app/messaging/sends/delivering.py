@@ -8,6 +8,8 @@
 | answer → accepted committed | sending | as above: WhatsApp shows one message for one id |
 | accepted → next part | accepted | the next part |
 | stale worker wakes | epoch differs | its attempt is not recorded, so it does not call |
+| any of these → the next worker comes after the business's limit of age | queued, sending | \
+nothing is called any more: too old; of what was tried: evidence, then unknown |
 
 An attempt is committed before its call, under the lease's epoch. Where WAHA honours our id
 (NOWEB, GOWS, ≥ 2026.4.3) a repeat is harmless; elsewhere a part whose fate is unknown is
@@ -18,6 +20,8 @@ import asyncio
 import logging
 import time
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.port import ChannelAccess
 from app.core.errors import FaultInjectedError, ProviderError
@@ -30,8 +34,9 @@ from app.messaging.access import channel_access
 from app.messaging.sends.parts import Parts, read_parts
 from app.messaging.sends.recording import record_acceptance, record_attempt, take_back
 from app.messaging.sends.settling import Refusal, fail_part, give_up_part
-from app.messaging.states import PartState
+from app.messaging.states import Disposition, PartState, TurnState
 from app.messaging.turns import queries
+from app.messaging.turns.ending import Ending, end_turn
 from app.messaging.turns.generating import park
 from app.messaging.turns.limiting import allow
 from app.messaging.turns.model import ClaimedTurn, Engine, LeaseLostError
@@ -70,16 +75,24 @@ async def _read(engine: Engine, turn: ClaimedTurn) -> Parts:
 
 async def _deliver_part(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
     """Send one part; False when the rest has to wait or will not be sent."""
+    tried = part.state == PartState.SENDING
+    if tried and part.wa_id is not None:  # an echo or ack came before us
+        return await record_acceptance(engine, turn, part, None, "evidence")
+    # Before the number's key is read: what cannot be sent at all comes to its end here, too.
+    if _is_too_old(part):
+        return await (_await_evidence if tried else _expire)(engine, turn, part)
     access = _access(engine, part)
-    if part.state == PartState.SENDING:
-        if part.wa_id is not None:  # an echo or ack came before us
-            return await record_acceptance(engine, turn, part, None, "evidence")
+    if tried:
         if not (part.idempotent and engine.sender.honours_client_id(access)):
             return await _await_evidence(engine, turn, part)
     elif await _admit(engine, turn, part):
         await _gestures(engine, access, part)
     else:
         return False
+    return await _try(engine, turn, part, access)
+
+
+async def _try(engine: Engine, turn: ClaimedTurn, part: Any, access: ChannelAccess) -> bool:
     idempotent = engine.sender.honours_client_id(access)
     attempt_no = await record_attempt(engine, turn, part, idempotent=idempotent)
     if not attempt_no:
@@ -145,7 +158,7 @@ async def _after_failure(
             "outcome": "ambiguous" if error.ambiguous else "not_sent",
         },
     )
-    too_old = (part.age_s or 0.0) > part.answer_max_age_s
+    too_old = _is_too_old(part)
     again = error.retryable and not too_old
     retry_s = max(_RETRY_S[min(part.attempts, len(_RETRY_S) - 1)], error.retry_after_s or 0.0)
     SENDS.labels("waha", "retried").inc()
@@ -160,18 +173,39 @@ async def _after_failure(
         await park(engine, turn, retry_s)
     else:
         reason = "too_old" if too_old else f"status_{error.status_code or 0}"
-        await _refused(engine, turn, part, error, Refusal(part.id, attempt_no, reason))
+        refusal = Refusal(part.id, attempt_no, reason)
+        async with engine.database.tenant(turn.tenant_id) as connection:
+            await conversations.lock(connection, turn.tenant_id, part.conversation_id)
+            await fail_part(
+                connection, engine.settings, turn.tenant_id, refusal, status_code=error.status_code
+            )
     return False
 
 
-async def _refused(
-    engine: Engine, turn: ClaimedTurn, part: Any, error: ProviderError, refusal: Refusal
-) -> None:
+def _is_too_old(part: Any) -> bool:
+    return bool((part.age_s or 0.0) > part.answer_max_age_s)
+
+
+async def _expire(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
+    """End a reply that stood queued for longer than the business answers at all."""
+    ending = Ending(turn.id, TurnState.CANCELLED, Disposition.TOO_OLD, Disposition.TOO_OLD.value)
     async with engine.database.tenant(turn.tenant_id) as connection:
         await conversations.lock(connection, turn.tenant_id, part.conversation_id)
-        await fail_part(
-            connection, engine.settings, turn.tenant_id, refusal, status_code=error.status_code
-        )
+        await _must_be_ours(engine, connection, turn)
+        # Nothing was tried of an answer: as if the assistant had never come to it.
+        if part.part_no == 1 and not part.attempts and part.hold_id is not None:
+            await end_turn(connection, engine.settings, turn.tenant_id, ending)
+        else:
+            refusal = Refusal(part.id, part.attempts, ending.reason or "")
+            await fail_part(connection, engine.settings, turn.tenant_id, refusal, status_code=None)
+    return False
+
+
+async def _must_be_ours(engine: Engine, connection: AsyncConnection, turn: ClaimedTurn) -> None:
+    key = {"tenant_id": turn.tenant_id, "id": turn.id, "epoch": turn.epoch}
+    leased = await connection.execute(queries.SENDING, {**key, "owner": engine.owner})
+    if leased.one_or_none() is None:
+        raise LeaseLostError
 
 
 async def _await_evidence(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
@@ -182,17 +216,7 @@ async def _await_evidence(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
         return False
     async with engine.database.tenant(turn.tenant_id) as connection:
         await conversations.lock(connection, turn.tenant_id, part.conversation_id)
-        leased = await connection.execute(
-            queries.SENDING,
-            {
-                "tenant_id": turn.tenant_id,
-                "id": turn.id,
-                "epoch": turn.epoch,
-                "owner": engine.owner,
-            },
-        )
-        if leased.one_or_none() is None:
-            raise LeaseLostError
+        await _must_be_ours(engine, connection, turn)
         doubt = Refusal(part.id, part.attempts, "no_evidence")
         given_up = await give_up_part(connection, engine.settings, turn.tenant_id, doubt)
     if not given_up:

@@ -15,7 +15,7 @@ _PARTS = text(
     select s.turn_id, p.id, p.part_no, p.state, p.client_message_id, p.wa_id, p.attempts,
            p.idempotent,
            extract(epoch from now() - p.started_at)::float8 as started_s,
-           m.body, s.address, s.channel_id, s.conversation_id,
+           m.body, s.address, s.channel_id, s.conversation_id, s.hold_id,
            c.session, c.api_url, c.api_key, c.engine, c.engine_version,
            extract(epoch from now() - t.first_at)::float8 as age_s,
            coalesce(b.answer_max_age_s, :answer_max_age_s) as answer_max_age_s

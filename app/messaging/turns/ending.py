@@ -196,8 +196,15 @@ async def _part_from_messages(
     if freed:
         await connection.execute(_FREE_MESSAGES, {"tenant_id": tenant_id, "ids": freed})
     unsent = [e.turn_id for e in endings if e.state is not TurnState.DONE]
-    if unsent:
-        await connection.execute(_DROP_QUEUED, {"tenant_id": tenant_id, "ids": unsent})
+    await drop_queued(connection, tenant_id, unsent)
+
+
+async def drop_queued(
+    connection: AsyncConnection, tenant_id: UUID, turn_ids: Sequence[UUID]
+) -> None:
+    """Drop what turns that have ended had queued, with its bubbles; what was tried stays."""
+    if turn_ids:
+        await connection.execute(_DROP_QUEUED, {"tenant_id": tenant_id, "ids": list(turn_ids)})
 
 
 def _closing(tenant_id: UUID, ending: Ending, turn: Any) -> CloseRequest | None:

@@ -119,14 +119,20 @@ async def park(engine: Engine, turn: ClaimedTurn, wait_s: float, *, failing: boo
 async def give_up(engine: Engine, turn: ClaimedTurn, *, reason: str) -> Parts:
     """End a turn that cannot be answered: people take over, the hold is released.
 
-    The customer gets the tenant's own hand-over text, if it has one; never an error's text.
+    The customer gets the tenant's own hand-over text, if it has one; never an error's text. One
+    who has left meanwhile gets nothing.
     Returns that text's parts: then the turn ends when they are sent.
     """
     async with engine.database.tenant(turn.tenant_id) as connection:
         await conversations.lock(connection, turn.tenant_id, turn.conversation_id)
         leased = await connection.execute(queries.LEASED, {**_key(turn), "owner": engine.owner})
-        if leased.one_or_none() is None:
+        row = leased.one_or_none()
+        if row is None:
             raise LeaseLostError
+        if row.opted_out:
+            left = Ending(turn.id, TurnState.CANCELLED, Disposition.OPTED_OUT, reason)
+            await end_turn(connection, engine.settings, turn.tenant_id, left)
+            return ()
         await conversations.hand_to_people(
             connection, turn.tenant_id, turn.conversation_id, HandoverReason.TOOL_FAILURE
         )

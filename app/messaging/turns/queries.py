@@ -2,6 +2,14 @@
 
 from sqlalchemy import text
 
+# Why an answer that is under way must not go out after all: b is the tenant, p the contact, k the
+# business's conduct, which it may not have set.
+STOP = """
+    case when b.status <> 'active' then 'suspended'
+         when p.blocked_at is not null then 'blocked'
+         when p.opted_out_at is not null then 'opted_out'
+         when k.mode = 'off' then 'paused' end
+"""
 # Turns are locked in the order of their ids, so that two transactions never wait in a circle.
 MINE = text(
     """
@@ -129,27 +137,30 @@ GENERATED = text(
     """
 )
 STILL_HELD = text(
-    """
+    f"""
     select t.id, t.lease_epoch as epoch, t.hold_id, t.supersedes, c.amount_ucr,
            c.price_version_id, coalesce(k.bubbles, false) as bubbles,
-           exists (select 1 from conversations v
-                   join contacts p on p.tenant_id = v.tenant_id and p.id = v.contact_id
-                   where v.tenant_id = t.tenant_id and v.id = t.conversation_id
-                     and p.opted_out_at is not null) as opted_out,
+           {STOP} as stop,
            exists (select 1 from messages m where m.tenant_id = t.tenant_id
                      and m.conversation_id = t.conversation_id and m.direction = 'in'
                      and m.disposition is null and m.turn_id is null) as newer
     from unnest(cast(:ids as uuid[]), cast(:epochs as int[])) as h(id, epoch)
     join turns t on t.tenant_id = :tenant_id and t.id = h.id and t.lease_epoch = h.epoch
     join credit_holds c on c.tenant_id = t.tenant_id and c.id = t.hold_id
+    join tenants b on b.id = t.tenant_id
+    join conversations v on v.tenant_id = t.tenant_id and v.id = t.conversation_id
+    join contacts p on p.tenant_id = v.tenant_id and p.id = v.contact_id
     left join tenant_conduct k on k.tenant_id = t.tenant_id
     where t.lease_owner = :owner and t.state = 'held'
     order by t.id for no key update of t
-    """
+    """  # noqa: S608 - a case of ours
 )
 LEASED = text(
     """
-    select t.hold_id from turns t
+    select p.opted_out_at is not null as opted_out
+    from turns t
+    join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+    join contacts p on p.tenant_id = c.tenant_id and p.id = c.contact_id
     where t.tenant_id = :tenant_id and t.id = :id and t.lease_epoch = :epoch
       and t.lease_owner = :owner and t.state in ('claimed', 'held')
     for no key update of t

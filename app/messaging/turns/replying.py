@@ -114,9 +114,8 @@ def _ending(turn: ClaimedTurn, owner: conversations.Ownership, held: Any) -> End
     if owner.people_own or owner.paused:
         stop = Disposition.HUMAN_OWNED if owner.people_own else Disposition.PAUSED
         return Ending(turn.id, TurnState.CANCELLED, stop, stop.value)
-    if held.opted_out:
-        left = Disposition.OPTED_OUT
-        return Ending(turn.id, TurnState.CANCELLED, left, left.value)
+    if held.stop:
+        return Ending(turn.id, TurnState.CANCELLED, Disposition(held.stop), held.stop)
     if held.newer and held.supersedes < SUPERSEDES_MAX:
         return Ending(turn.id, TurnState.SUPERSEDED, None, "newer_message")
     return None
