@@ -61,6 +61,21 @@ async def test_all_policies_or_none(limiter: SharedLimiter, subject: str) -> Non
     assert after.remaining == before.remaining == 100
 
 
+@pytest.mark.parametrize("turned", [False, True])
+async def test_a_refusal_by_two_policies_tells_the_longer_wait(
+    limiter: SharedLimiter, subject: str, turned: bool
+) -> None:
+    slower = Policy("slower", limit=3, per_s=60, burst=3)
+    both = [Check(SLOW, subject, cost=3), Check(slower, subject, cost=3)]
+    await limiter.decide(both)
+
+    ones = [Check(SLOW, subject), Check(slower, subject)]
+    verdict = await limiter.decide(ones[::-1] if turned else ones)
+
+    assert verdict.policy == "slower"
+    assert 19 < verdict.retry_after_s <= 20
+
+
 async def test_an_allowed_decision_tells_of_the_fullest_bucket(
     limiter: SharedLimiter, subject: str
 ) -> None:

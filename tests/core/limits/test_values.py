@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from app.core.config import Limits
 from app.core.limits import policies
+from app.core.limits.local import LocalLimiter
 from app.core.limits.script import gcra_script
 from app.core.limits.subjects import hash_address, hash_subject
-from app.core.limits.types import Check, Policy, verify_decision
+from app.core.limits.types import Check, Fallback, Policy, verify_decision
 
 KEY = "first-key,second-key"
 
@@ -65,3 +68,14 @@ def test_only_upstash_gets_the_shebang() -> None:
     assert upstash.text == "#!lua flags=allow-key-locking\n" + plain.text
     assert plain.sha != upstash.sha
     assert "#!" not in plain.text
+
+
+def test_in_memory_too_all_policies_admit_or_none_counts() -> None:
+    now_s = 1000.0
+    limiter = LocalLimiter(clock=lambda: now_s)
+    wide = Check(Policy("wide", limit=60, per_s=60, burst=8), "s")
+    slow = Check(Policy("slow", limit=6, per_s=60, burst=1), "s")
+    for _ in range(3):
+        limiter.decide([wide, slow], Fallback.LOCAL)
+    left = limiter.decide([replace(wide, cost=0)], Fallback.LOCAL).remaining
+    assert left == 9  # of 1.25 × 8, one was taken
