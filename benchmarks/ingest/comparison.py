@@ -32,8 +32,8 @@ _STORED = {
 class Scale:
     """How much to send. ``rate_max`` bounds the bodies made beforehand, per second of a run.
 
-    Fewer connections do not saturate ours: at 128 its process waited for commits with nothing to
-    do for a quarter of the time, while the empty handler had been busy from 16 on.
+    Fewer connections do not saturate ours: with 128 its process waits for commits, with nothing
+    to do, for a quarter of the time. The empty handler answers as many with 64 as with 256.
     """
 
     numbers: int = 20
