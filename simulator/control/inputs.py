@@ -100,7 +100,7 @@ class StatusInput(msgspec.Struct, forbid_unknown_fields=True):
 class EngineInput(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /_sim/engine`."""
 
-    engine: Literal["NOWEB", "GOWS", "WEBJS"] | None = None
+    engine: Literal["NOWEB", "GOWS", "WEBJS", "WPP"] | None = None
     version: str | None = None
 
 

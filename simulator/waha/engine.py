@@ -6,6 +6,8 @@ from typing import Any
 
 DEFAULT_ENGINE = "NOWEB"
 DEFAULT_VERSION = "2026.7.1"
+# Those that drive WhatsApp Web in a browser: ids of their own, chats listed one by one.
+_BROWSERS = ("WEBJS", "WPP")
 # WAHA honours a client-chosen message id since this version, on NOWEB and GOWS.
 _CLIENT_IDS_SINCE = (2026, 4, 3)
 
@@ -18,15 +20,20 @@ class Engine:
     version: str = DEFAULT_VERSION
 
     @property
+    def is_browser(self) -> bool:
+        """Whether WhatsApp Web runs in a browser. What WPP sends is not known; it is as WEBJS's."""
+        return self.name in _BROWSERS
+
+    @property
     def keeps_client_ids(self) -> bool:
         """Whether `id` in sendText is kept, so that the same id sent again shows once."""
         numbers = tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
-        return self.name != "WEBJS" and numbers >= _CLIENT_IDS_SINCE
+        return not self.is_browser and numbers >= _CLIENT_IDS_SINCE
 
     @property
     def shares_event_ids(self) -> bool:
         """Whether `message` and `message.any` of one message carry the same event id."""
-        return self.name != "WEBJS"
+        return not self.is_browser
 
     @property
     def reports_send_errors(self) -> bool:
@@ -39,7 +46,7 @@ class Engine:
             "version": self.version,
             "engine": self.name,
             "tier": "CORE",
-            "browser": "/usr/bin/chromium" if self.name == "WEBJS" else None,
+            "browser": "/usr/bin/chromium" if self.is_browser else None,
             "platform": "linux/x64",
             "worker": {"id": None},
         }

@@ -157,10 +157,10 @@ class ReadingRoutes:
         return message.phone == self._waha.history.phone_of_chat(normal_chat_id(chat))
 
     def _listing(self, session: Session, chat: str, query: dict[str, str]) -> Response:
-        if chat == "all" and self._waha.engine.name == "WEBJS":
-            raise HttpError(
-                501, nest(501, "chatId=all is not supported by WEBJS", "Not Implemented")
-            )
+        engine = self._waha.engine
+        if chat == "all" and engine.is_browser:
+            words = f"chatId=all is not supported by {engine.name}"
+            raise HttpError(501, nest(501, words, "Not Implemented"))
         accepts = _filter(query)
         history = self._waha.history
         source: Iterator[Message] = history.newest_first(session.name)

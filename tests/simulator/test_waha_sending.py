@@ -32,8 +32,9 @@ def test_answer_of_gows(sim: Sim) -> None:
     assert answer["_data"]["Info"]["IsFromMe"] is True
 
 
-def test_answer_of_webjs_whose_ids_are_its_own(sim: Sim) -> None:
-    sim.post("/_sim/engine", {"engine": "WEBJS"})
+@pytest.mark.parametrize("engine", ["WEBJS", "WPP"])
+def test_answer_of_a_browser_whose_ids_are_its_own(sim: Sim, engine: str) -> None:
+    sim.post("/_sim/engine", {"engine": engine})
     sim.session()
     first = sim.send_text(PHONE, "hello", id="3EB0A3")
     second = sim.send_text(PHONE, "hello", id="3EB0A3")

@@ -108,8 +108,9 @@ def test_history_is_truthful_for_lost_webhooks(sim: Sim, receiver: Receiver) -> 
     assert receiver.requests == []
 
 
-def test_all_chats_at_once_is_not_for_webjs(sim: Sim) -> None:
-    sim.post("/_sim/engine", {"engine": "WEBJS"})
+@pytest.mark.parametrize("engine", ["WEBJS", "WPP"])
+def test_all_chats_at_once_is_not_for_browsers(sim: Sim, engine: str) -> None:
+    sim.post("/_sim/engine", {"engine": engine})
     sim.session()
     response = sim.http.get("/api/messages", params={"session": "shop", "chatId": "all"})
     assert response.status_code == 501

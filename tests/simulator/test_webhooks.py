@@ -74,7 +74,9 @@ def test_without_a_key_nothing_is_signed(sim: Sim, receiver: Receiver) -> None:
     assert request.header("X-Webhook-Hmac-Algorithm") is None
 
 
-@pytest.mark.parametrize(("engine", "same"), [("NOWEB", True), ("GOWS", True), ("WEBJS", False)])
+@pytest.mark.parametrize(
+    ("engine", "same"), [("NOWEB", True), ("GOWS", True), ("WEBJS", False), ("WPP", False)]
+)
 def test_event_ids_of_one_message(sim: Sim, receiver: Receiver, engine: str, same: bool) -> None:
     sim.post("/_sim/engine", {"engine": engine})
     sim.session(webhooks=[sim.webhook(receiver, events=["message", "message.any"])])
