@@ -140,6 +140,16 @@ async def test_many_tenants_without_room_do_not_hide_one_that_has(bench: Bench):
     assert await claimed_by_tenant(bench, 64) == {shop.tenant_id: 1}
 
 
+async def test_what_a_dead_worker_had_takes_no_room_and_comes_first(bench: Bench):
+    shop = await bench.business(plan={"max_inflight": 2})
+    for phone in range(15550101, 15550105):
+        await bench.write(shop, str(phone), "hello")
+    taken = {turn.id for turn in await bench.claim("worker:dead")}
+    assert len(taken) == 2
+    await bench.age(120)
+    assert {turn.id for turn in await bench.claim("worker:2")} == taken
+
+
 async def test_a_turn_that_is_not_due_is_left_alone(bench: Bench):
     shop = await bench.business(idle_s=30, cap_s=60)
     await bench.write(shop, "15550101", "hello")

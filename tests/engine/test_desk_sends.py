@@ -1,6 +1,7 @@
 """What people write in the inbox: sent once, in order, whatever fails, and free of charge."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -148,6 +149,114 @@ async def test_a_worker_that_stops_gives_back_what_it_has(counter: Counter):
     bench.sender.send_text = told  # type: ignore[method-assign]
     await counter.work()
     assert bench.sender.texts() == ["at once"]
+
+
+async def test_a_refusal_that_a_newer_attempt_has_overtaken_ends_nothing(counter: Counter):
+    """A worker freezes in its call; another sends again and hears nothing; the first hears "no"."""
+    bench, shop = counter.bench, counter.shop
+    await counter.say("in the end")
+    frozen = DeskDelivery(bench.engine("worker:1"))
+    (claimed,) = await frozen.claim(sends_max=8)
+    original = bench.sender.send_text
+
+    async def freezes_and_is_refused(*_: object) -> None:
+        bench.sender.send_text = original  # type: ignore[method-assign]
+        bench.sender.refuse(500)
+        await bench.age(120)
+        await counter.work()
+        raise waha_refuses(400)
+
+    bench.sender.send_text = freezes_and_is_refused  # type: ignore[method-assign]
+    await frozen.deliver(claimed)
+    assert await bench.part_states(shop) == ["sending"]
+    await counter.work_on()
+    assert bench.sender.texts() == ["in the end"]
+    assert await bench.part_states(shop) == ["accepted"]
+
+
+async def test_a_stale_worker_changes_nothing(counter: Counter):
+    """The same worker froze past its lease and has claimed again since: the epoch decides."""
+    bench = counter.bench
+    delivery = DeskDelivery(bench.engine())
+    await counter.say("once")
+    (stale,) = await delivery.claim(sends_max=8)
+    await bench.age(120)
+    (fresh,) = await delivery.claim(sends_max=8)
+    assert fresh.epoch == stale.epoch + 1
+    await delivery.deliver(stale)
+    await delivery.release([stale])
+    await delivery._park(stale, 0)
+    assert bench.sender.calls == []
+    assert await delivery.claim(sends_max=8) == []
+    await delivery.deliver(fresh)
+    assert bench.sender.texts() == ["once"]
+    await bench.age(120)
+    assert await delivery.claim(sends_max=8) == [], "what has left is not looked at again"
+
+
+async def test_a_call_that_lasts_keeps_its_message(counter: Counter):
+    bench = counter.bench
+    bench.with_timings(lease_s=1)
+    await counter.say("slowly")
+    delivery = DeskDelivery(bench.engine())
+    (claimed,) = await delivery.claim(sends_max=8)
+    original, others = bench.sender.send_text, []
+
+    async def lasts(*told: Any) -> str | None:
+        await bench.age(bench.settings.timings.send_timeout_s - 1)
+        others.extend(await delivery.claim(sends_max=8))
+        return await original(*told)
+
+    bench.sender.send_text = lasts  # type: ignore[method-assign]
+    await delivery.deliver(claimed)
+    assert others == []
+    assert bench.sender.texts() == ["slowly"]
+
+
+async def test_an_echo_settles_a_lost_answer_without_a_resend(counter: Counter):
+    bench = counter.bench
+    bench.sender.lose(500)
+    await counter.say("seen")
+    await counter.work()
+    await bench.echo(counter.shop, bench.sender.phone[0])
+    await counter.work_on()
+    assert len(bench.sender.calls) == 1
+    assert await bench.part_states(counter.shop) == ["accepted"]
+
+
+async def test_a_refusal_after_a_lost_answer_does_not_deny_the_first_try(counter: Counter):
+    bench = counter.bench
+    bench.sender.lose(500, 400)
+    await counter.say("it arrived")
+    await counter.work_on()
+    assert bench.sender.texts() == ["it arrived"]
+    assert await bench.part_states(counter.shop) == ["accepted"]
+
+
+@pytest.mark.parametrize("honoured_first", [True, False])
+async def test_an_engine_whose_ids_change_is_not_sent_to_again(
+    counter: Counter, *, honoured_first: bool
+):
+    bench = counter.bench
+    bench.sender.honours = honoured_first
+    bench.sender.lose(500)
+    await counter.say("perhaps")
+    await counter.work()
+    bench.sender.honours = not honoured_first
+    await counter.work_on(step_s=40)
+    assert len(bench.sender.calls) == 1
+    assert await bench.part_states(counter.shop) == ["unknown"]
+
+
+async def test_what_was_tried_is_not_tried_again_hours_later(counter: Counter):
+    bench = counter.bench
+    bench.sender.refuse(500)
+    await counter.say("late")
+    await counter.work()
+    await bench.age(2 * 3600)
+    await counter.work()
+    assert len(bench.sender.calls) == 1
+    assert await bench.part_states(counter.shop) == ["unknown"]
 
 
 async def test_what_could_not_leave_for_an_hour_does_not_leave(counter: Counter):

@@ -55,6 +55,19 @@ async def test_what_was_stopped_in_the_middle_is_not_said_to_its_end(bench: Benc
     assert await bench.balance(shop) == (99, 0, 1)
 
 
+async def test_a_pause_of_the_conversation_stops_what_waits_to_be_sent(bench: Bench):
+    shop = await bench.business()
+    bench.sender.refuse(422)
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    await bench.execute("update conversations set paused_until = now() + interval '1 hour'")
+    await bench.age(30)
+    await bench.work()
+    assert bench.sender.texts() == []
+    assert await bench.dispositions(shop) == {"hello": "paused"}
+    assert await bench.balance(shop) == (100, 0, 0)
+
+
 async def test_words_of_a_hand_over_are_no_answer_of_the_assistant(bench: Bench):
     shop = await bench.business()
     bench.answerer.script = [says("A colleague will help you.", handover="customer_request")]

@@ -8,6 +8,7 @@ from app.core.config import Settings
 from app.messaging import conversations
 from app.messaging.sends.settling import Acceptance, accept_parts
 from tests.databases import TestDatabase
+from tests.engine import events
 from tests.engine.bench import Bench, Business
 
 pytestmark = pytest.mark.anyio
@@ -71,5 +72,16 @@ async def test_an_error_that_came_before_it_ends_the_doubt_without_a_charge(benc
     )
     await answer_comes(bench, shop)
     assert await bench.part_states(shop) == ["failed"]
+    assert await bench.owner_of(shop) == [("open", "tool_failure")]
     assert await bench.dispositions(shop) == {"hello": "failed_handed_off"}
+    assert await bench.balance(shop) == (100, 0, 0)
+
+
+async def test_an_error_told_of_it_afterwards_calls_people(bench: Bench):
+    shop = await unknown(bench)
+    (wa_id,) = await bench.column("select client_message_id from send_parts")
+    await bench.hook(shop, "message.ack", events.ack(f"{PHONE}@c.us", wa_id, -1))
+    assert await bench.part_states(shop) == ["failed"]
+    assert await bench.dispositions(shop) == {"hello": "failed_handed_off"}
+    assert await bench.owner_of(shop) == [("open", "tool_failure")]
     assert await bench.balance(shop) == (100, 0, 0)

@@ -74,14 +74,20 @@ _HELD = """
     select 1 from desk_sends d where d.tenant_id = :tenant_id and d.send_id = :send_id
       and d.open and d.lease_owner = :owner and d.lease_epoch = :epoch
 """
+# The lease is locked, not only looked at: a claim of the same moment waits, or was before us.
 _ATTEMPT = text(
     f"""
-    with part as (
+    with told as (
+        select p.id from send_parts p
+        where p.tenant_id = :tenant_id and p.id = :part_id and p.state in ('queued', 'sending')
+        for no key update of p
+    ), held as (
+        {_HELD} and exists (select 1 from told) for no key update of d
+    ), part as (
         update send_parts p
         set state = 'sending', started_at = coalesce(p.started_at, now()),
             attempts = p.attempts + 1, idempotent = :idempotent
-        where p.tenant_id = :tenant_id and p.id = :part_id and p.state in ('queued', 'sending')
-          and exists ({_HELD})
+        from told where p.tenant_id = :tenant_id and p.id = told.id and exists (select 1 from held)
         returning p.tenant_id, p.id, p.attempts
     ), attempt as (
         insert into send_attempts (tenant_id, id, part_id, attempt_no)
@@ -108,9 +114,15 @@ _RELEASE = text(
       and d.lease_owner = :owner and d.open
     """
 )
+# Not while its part is under way: a worker that froze in a call may hear a "no", which is void,
+# of a message that another has sent again since. Whoever has the lease goes on with that.
 _CLOSE = text(
-    "update desk_sends set open = false, lease_owner = null"
-    " where tenant_id = :tenant_id and send_id = :send_id"
+    """
+    update desk_sends set open = false, lease_owner = null
+    where tenant_id = :tenant_id and send_id = :send_id
+      and not exists (select 1 from send_parts p where p.tenant_id = :tenant_id
+                        and p.send_id = :send_id and p.state in ('queued', 'sending'))
+    """
 )
 
 

@@ -38,7 +38,9 @@ _ATTEMPT = text(
         order by p.id for no key update of p
     ), wanted as (
         select r.*, case when r.overtaken then 'human_owned'
-                         when r.answers then {STOP} end as stop
+                         when r.answers then coalesce(
+                             {STOP}, case when c.paused_until > now() then 'paused' end)
+                         end as stop
         from told r
         join turns t on t.tenant_id = :tenant_id and t.id = r.turn_id
          and t.lease_epoch = r.epoch and t.lease_owner = :owner
