@@ -185,7 +185,10 @@ def _phone_breached(now: Snapshot, phone: Phone, writer: Writer) -> Iterator[str
     yield from (
         f"turn {t} shows {n} replies" for t, n in Counter(t for t, _ in replies).items() if n > 1
     )
-    yield from (f"{len(i)} ids offered for {t}" for t, i in phone.ids_offered.items() if len(i) > 1)
+    # A notice or an apology says the same to everybody; every other text is of one part.
+    unique = writer.turn_of.keys() | set(phone.said_at_desk)
+    offered = {t: i for t, i in phone.ids_offered.items() if t in unique}
+    yield from (f"{len(i)} ids offered for {t}" for t, i in offered.items() if len(i) > 1)
     held = {t["id"]: t["lease_epoch"] for t in now.turns}
     yield from (
         f"a reply of no turn: {b.text}" for b in shown if str(writer.turn_of[b.text]) not in held
