@@ -93,7 +93,7 @@ def test_faults_can_be_taken_back(sim: Sim) -> None:
         ("/_sim/model", {"mode": "script"}, "at least one item"),
         ("/_sim/model", {"mode": "clever"}, "clever"),
         ("/_sim/acks", {"mode": "later"}, "later"),
-        ("/_sim/engine", {"engine": "WPP"}, "WPP"),
+        ("/_sim/engine", {"engine": "ICQ"}, "ICQ"),
         ("/_sim/clock", {"retry_scale": -1}, "retry_scale"),
         ("/_sim/presence", {"phone": "x", "presence": "typing"}, "5 to 15 digits"),
         (f"/_sim/customers/{PHONE}/messages", {}, "text or media"),
