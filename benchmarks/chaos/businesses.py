@@ -15,6 +15,7 @@ from app.core import ids
 from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.money import UCR_PER_CREDIT
+from benchmarks.chaos.marks import tail_of
 from benchmarks.chaos.outside import Outside
 from benchmarks.chaos.stage import Stage
 from billing import caps
@@ -38,6 +39,8 @@ _PLAN = text(
     on conflict do nothing
     """
 )
+# Long replies leave as several messages, so that their order can be lost.
+_BUBBLES = text("update tenant_conduct set bubbles = true where tenant_id = :tenant_id")
 _OWN_WAHA = text(
     "update channels set api_url = :api_url, api_key = :api_key"
     " where tenant_id = :tenant_id and id = :id"
@@ -65,6 +68,13 @@ class Customer:
     phone: str
     business: Business
     as_lid: bool = False
+    at_length: bool = False
+
+    def words(self, token: str) -> str:
+        """What this customer says around a token; at length it makes two bubbles of an answer."""
+        if not self.at_length:
+            return f"{token} please"
+        return f"{token} please, and a second matter that goes with it below\n\n{tail_of(token)}"
 
     def write(self, words: str, *, duplicate: int = 0) -> None:
         """Send a message."""
@@ -92,9 +102,17 @@ def open_businesses(stage: Stage, count: int, *, first: int = 0) -> list[Busines
 
 
 def invite(businesses: Sequence[Business], count: int, *, first: int = 0) -> list[Customer]:
-    """Customers `first` … of the businesses in turn; a third of them hide their number."""
+    """Customers `first` … of the businesses in turn.
+
+    A third of them hide their number; of each business's every second one writes at length.
+    """
     return [
-        Customer(phone_of(first + n), businesses[n % len(businesses)], as_lid=n % 3 == 2)
+        Customer(
+            phone_of(first + n),
+            businesses[n % len(businesses)],
+            as_lid=n % 3 == 2,
+            at_length=n // len(businesses) % 2 == 1,
+        )
         for n in range(count)
     ]
 
@@ -161,6 +179,7 @@ async def _make_one(
     )
     await caps.change(connection, tenant_id, Caps(contact_replies_per_day=10_000), actor=actor)
     await set_brake(connection, tenant_id, replies_per_hour=10_000, repeats=0)
+    await connection.execute(_BUBBLES, {"tenant_id": tenant_id})
     number = str(_FIRST_NUMBER + n)
     return Business(tenant_id, channel_id, key, name, number, secret, waha, not elsewhere)
 

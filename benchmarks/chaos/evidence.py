@@ -1,6 +1,5 @@
 """What a drill left behind: rows of the database, and what the customers' phones show."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,9 +14,9 @@ from app.core.config import Settings
 from app.core.db.engine import Database
 from app.core.money import UCR_PER_CREDIT
 from app.messaging.charges import PROOF
+from benchmarks.chaos.marks import marks_in, tokens_in
 from billing.verify import verify_tenant
 
-_TOKEN = re.compile(r"#\d{6}-[0-9a-f]{4}")
 _SCOPE = "tenant_id = any(cast(:tenants as uuid[]))"
 # Rows come in the order in which the product had the messages: their ids are made under the
 # conversation's lock, while `received_at` is when the transaction began to wait for it.
@@ -29,8 +28,8 @@ _MESSAGES = text(
 )
 _PARTS = text(
     f"""
-    select s.turn_id::text as turn_id, p.state, p.resolved_by, p.error, p.client_message_id,
-           p.wa_id, m.body, p.attempts
+    select s.turn_id::text as turn_id, p.part_no, p.state, p.resolved_by, p.error,
+           p.client_message_id, p.wa_id, m.body, p.attempts
     from send_parts p
     join sends s on s.tenant_id = p.tenant_id and s.id = p.send_id
     join messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
@@ -89,15 +88,16 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One bubble as the product has it."""
+    """One bubble as the product has it; `marks` are the tokens and tails in it."""
 
     turn_id: str | None
     state: str
     resolved_by: str | None
     error: str | None
     ids: tuple[str, ...]
-    tokens: tuple[str, ...]
+    marks: tuple[str, ...]
     attempts: int
+    part_no: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Shown:
     """One bubble of the assistant on a phone."""
 
     id: str
-    tokens: tuple[str, ...]
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +148,9 @@ class Outstanding:
         return [f"{count} {what}" for what, count in counts.items() if count > 0]
 
 
-def tokens_in(words: str) -> tuple[str, ...]:
-    """The tokens in a text, in their order."""
-    return tuple(_TOKEN.findall(words))
-
-
 def shown_on(bubbles: Sequence[Bubble]) -> list[Shown]:
     """The assistant's bubbles among those a phone shows."""
-    return [Shown(b.id, tokens_in(b.text)) for b in bubbles if b.author == "assistant"]
+    return [Shown(b.id, marks_in(b.text)) for b in bubbles if b.author == "assistant"]
 
 
 class Ledgers:
@@ -235,8 +230,9 @@ def _part(row: Any) -> Part:
         resolved_by=row.resolved_by,
         error=row.error,
         ids=tuple(filter(None, (row.wa_id, row.client_message_id))),
-        tokens=tokens_in(row.body or ""),
+        marks=marks_in(row.body or ""),
         attempts=row.attempts,
+        part_no=row.part_no,
     )
 
 

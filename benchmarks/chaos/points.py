@@ -18,7 +18,7 @@ from benchmarks.chaos.campaign import AGE_DOUBT, attempt, calm_down, settle, ver
 from benchmarks.chaos.evidence import Ledgers
 from benchmarks.chaos.stage import Stage
 from benchmarks.chaos.timeline import token_of
-from benchmarks.chaos.verdict import ANSWERED, Verdict, Written
+from benchmarks.chaos.verdict import Verdict, Written
 
 Action = Literal["kill", "drop"]
 ACTIONS: tuple[Action, ...] = ("kill", "drop")
@@ -66,8 +66,7 @@ class Round:
     @property
     def unanswered(self) -> int:
         """Messages that ended otherwise than in a reply; here every one has to be answered."""
-        counts = self.verdict.dispositions
-        return counts.total() - sum(counts[name] for name in ANSWERED)
+        return self.verdict.dispositions.total() - self.verdict.answered
 
     @property
     def kept(self) -> bool:

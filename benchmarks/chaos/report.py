@@ -23,11 +23,12 @@ def lines(outcome: Outcome) -> Iterator[str]:
     yield f"  kills survived   {_counted(outcome.kills)}"
     yield f"  dispositions     {_counted(verdict.dispositions)}"
     yield (
-        f"  credits spent    {verdict.spent_credits} for {verdict.visible} replies on phones,"
+        f"  credits spent    {_spent(verdict)} for {verdict.visible} replies on phones,"
         f" {verdict.unknown['shown']} of them unknown to us"
     )
     yield f"  doubtful sends   settled by: {_counted(verdict.doubted)}"
     yield f"  unknown for good {_counted(verdict.unknown)}"
+    yield f"  cut short        {verdict.cut_short} replies, behind a bubble in doubt"
     yield f"  late deliveries  {verdict.overtaken} messages answered after later ones of theirs"
     for name, found in _promises(verdict):
         yield f"  {name:<16} {len(found)}"
@@ -36,6 +37,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
             yield f"      … and {len(found) - FINDINGS_SHOWN} more"
     if outcome.outstanding:
         yield f"  NOT SETTLED      {', '.join(outcome.outstanding)}"
+    if not outcome.spoke:
+        yield f"  MOSTLY SILENT    {verdict.answered} of {order.messages} messages were answered"
     yield "  every promise kept" if outcome.kept else "  A PROMISE WAS BROKEN"
 
 
@@ -52,8 +55,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "kills": outcome.kills.total(),
         "unknown": verdict.unknown.total(),
         "unknown_shown": verdict.unknown["shown"],
+        "cut_short": verdict.cut_short,
         "replies": verdict.visible,
-        "spent_credits": str(verdict.spent_credits),
+        "spent_credits": _spent(verdict),
         "dispositions": dict(verdict.dispositions),
         "kills_by_process": dict(outcome.kills),
         "doubtful_settled_by": dict(verdict.doubted),
@@ -114,6 +118,11 @@ def _promises(verdict: Verdict) -> list[tuple[str, Sequence[str]]]:
         ("out of order", verdict.out_of_order),
         ("ledger drift", verdict.drift),
     ]
+
+
+def _spent(verdict: Verdict) -> str:
+    """Without an exponent, which a Decimal of 60 credits may have."""
+    return "unknown" if verdict.spent_credits is None else f"{verdict.spent_credits:f}"
 
 
 def _counted(counts: Counter[str]) -> str:

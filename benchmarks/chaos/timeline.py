@@ -14,6 +14,8 @@ BURST_GAP_MAX_S = 0.7
 FAULT_EVERY_S = 0.9
 GIVE_BACK_EVERY_S = 3.0
 AWAY_S = 1.5
+# How long no webhook arrives before WAHA forgets them: about fifteen messages.
+CUT_OFF_S = 2.0
 # Of ten kills a worker gets four: it does most, so it has most to lose.
 VICTIM_WEIGHTS = {
     "worker": 2,
@@ -23,7 +25,7 @@ VICTIM_WEIGHTS = {
     "redis": 1,
     "postgres": 2,
 }
-Kind = Literal["write", "kill", "fault", "give_back", "status", "forget_deliveries"]
+Kind = Literal["write", "kill", "fault", "give_back", "status", "cut_off", "forget_deliveries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def plan(
         *_every(GIVE_BACK_EVERY_S, duration_s, "give_back"),
     ]
     if messages >= 100:  # a short campaign leaves the gap sweep no time beside everything else
-        events.append(Event(duration_s * rng.uniform(0.3, 0.7), "forget_deliveries"))
+        at_s = duration_s * rng.uniform(0.3, 0.7)
+        events += [Event(at_s, "cut_off"), Event(at_s + CUT_OFF_S, "forget_deliveries")]
     return duration_s, sorted(events, key=lambda event: event.at_s)
 
 

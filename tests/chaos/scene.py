@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from app.cli.local.phone import Bubble
 from benchmarks.chaos.businesses import Business, Customer, invite
 from benchmarks.chaos.campaign import calm_down, settle, verdict_on
-from benchmarks.chaos.evidence import Ledgers, tokens_in
+from benchmarks.chaos.evidence import Ledgers
+from benchmarks.chaos.marks import tokens_in
 from benchmarks.chaos.stage import Stage
 from benchmarks.chaos.timeline import token_of
 from benchmarks.chaos.verdict import ANSWERED, Verdict, Written

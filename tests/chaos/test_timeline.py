@@ -41,6 +41,14 @@ def test_a_plan_has_what_was_asked_for_in_order_of_time():
     assert tokens == sorted(tokens), "tokens are numbered in the order of writing"
 
 
+def test_waha_forgets_what_it_could_not_deliver_for_a_while():
+    _, events = plan(1, messages=200, kills=0, customers=CUSTOMERS)
+    (cut_off,) = [event.at_s for event in events if event.kind == "cut_off"]
+    (forgets,) = [event.at_s for event in events if event.kind == "forget_deliveries"]
+    written = [event for event in events if event.kind == "write"]
+    assert any(cut_off < event.at_s < forgets for event in written), "only the gap sweep has them"
+
+
 def test_every_process_can_be_a_victim():
     assert set(VICTIM_WEIGHTS) == set(VICTIMS)
 

@@ -29,7 +29,11 @@ MESSAGES_PER_KILL = 50
     show_default=True,
     help="Businesses written to; the last one's WhatsApp engine takes no message ids of ours.",
 )
-@click.option("--kills", type=click.IntRange(0, 1_000), help="[default: messages / 50]")
+@click.option(
+    "--kills",
+    type=click.IntRange(0, 1_000),
+    help="How often a process is killed. [default: messages / 50]",
+)
 @click.option(
     "--points",
     type=click.IntRange(1, 1_000),
@@ -59,7 +63,7 @@ def chaos(
     their phones show, what the database says, and what was charged.
 
     The last line is one JSON object. Exit code 0 when nothing was lost, said twice, out of order
-    or charged wrongly, else 1.
+    or charged wrongly, everything came to an end, and most messages were answered, else 1.
     """
     # By name: the product does not import its drills.
     drills = importlib.import_module("benchmarks.chaos.main")
