@@ -1,7 +1,7 @@
 """What our webhook is compared with: an empty handler, and what one would build first.
 
 ``python -m benchmarks.ingest.applications KIND --port P`` serves one of them with the very
-configuration of `parley serve`.
+server of `parley serve`, its configuration and its care of the garbage collector.
 """
 
 import argparse
@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
-import uvicorn
 from litestar import Litestar, Request, get, post
 from litestar.exceptions import NotAuthorizedException
 from litestar.params import FromPath
@@ -22,7 +21,7 @@ from sqlalchemy import DateTime, ForeignKey, String, Text, UniqueConstraint, fun
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.cli.commands.serve import configuration
+from app.cli.commands.serve import Server, configuration
 from app.core.config import Settings
 from app.core.db.engine import async_url
 from app.queue import make_celery
@@ -154,7 +153,7 @@ def main() -> None:
         if arguments.kind == "empty"
         else typical_application(Settings.from_environ())
     )
-    uvicorn.Server(configuration("127.0.0.1", arguments.port, application)).run()
+    Server(configuration("127.0.0.1", arguments.port, application)).run()
 
 
 if __name__ == "__main__":
