@@ -8,8 +8,8 @@ acceptance of a reply and its charge are one commit, so neither is ever seen alo
 from billing.ledger.invariants import INVARIANTS, Invariant
 from billing.payments.books import BOOKS
 
-# Decided: no part is on its way or in doubt. A reply that nobody could prove for a day was
-# given free of charge; evidence after that does not charge it.
+# Decided: no part is on its way or in doubt. A reply that nobody could prove for a day, or that an
+# error had called lost, was given free of charge; evidence after that does not charge it.
 ONE_CHARGE_PER_REPLY = Invariant(
     14,
     "each accepted reply has exactly one charge, of its price",

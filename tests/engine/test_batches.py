@@ -59,6 +59,10 @@ async def wait_when_alone(log: Log, _scope: str, items: Sequence[int]) -> list[i
     return list(items)
 
 
+async def begun(log: Log) -> bool:
+    return bool(log.batches)
+
+
 async def alone(log: Log, count: int) -> bool:
     return sum(len(batch) == 1 for batch in log.batches) >= count
 
@@ -134,6 +138,19 @@ async def test_a_cancelled_caller_leaves_the_batch_to_the_others():
     log.go_on.set()
     assert await asyncio.gather(first, third) == [2, 6]
     assert log.batches == [[1], [3]]
+
+
+async def test_a_caller_cancelled_while_its_batch_runs_costs_the_others_nothing():
+    log, batches = Log(), Batches()
+    log.go_on.clear()
+    tasks = [asyncio.create_task(batches.join(double, log, "a", n)) for n in (1, 2, 3)]
+    await until(lambda: begun(log), "the batch runs")
+    tasks[0].cancel()
+    await asyncio.sleep(0)
+    log.go_on.set()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert found[1:] == [4, 6]
 
 
 async def test_closing_cuts_off_what_runs_and_who_waits():

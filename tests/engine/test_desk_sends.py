@@ -233,6 +233,20 @@ async def test_a_refusal_after_a_lost_answer_does_not_deny_the_first_try(counter
     assert await bench.part_states(counter.shop) == ["accepted"]
 
 
+async def test_refusals_behind_a_lost_answer_end_in_doubt(counter: Counter):
+    bench = counter.bench
+    bench.sender.lose(500)
+    await counter.say("Kim here")
+    await counter.work()
+    bench.sender.refuse(*[400] * 40)
+    for step_s in (5, 91):
+        await bench.age(step_s)
+        await counter.work()
+    assert len(bench.sender.calls) == 3
+    assert await bench.part_states(counter.shop) == ["unknown"]
+    assert await bench.column("select open from desk_sends") == [False]
+
+
 @pytest.mark.parametrize("honoured_first", [True, False])
 async def test_an_engine_whose_ids_change_is_not_sent_to_again(
     counter: Counter, *, honoured_first: bool

@@ -40,6 +40,16 @@ async def test_a_reply_that_nobody_began_to_send_ends_as_too_old(bench: Bench):
     assert [s.text for s in bench.sender.phone] == ["still there?"]
 
 
+async def test_a_young_message_is_answered_with_the_old_one_that_it_joined(bench: Bench):
+    shop = await bench.business()
+    await bench.write(shop, PHONE, "nobody works")
+    await bench.age(LONG_S)
+    await bench.write(shop, PHONE, "until now")
+    await bench.work()
+    assert bench.sender.texts() == ["nobody works + until now"]
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
 async def test_a_stale_worker_does_not_end_it(bench: Bench):
     shop = await queued(bench, "Hi!")
     await bench.age(LONG_S)

@@ -100,6 +100,21 @@ async def test_a_refusal_after_a_lost_answer_does_not_deny_the_first_try(bench: 
     assert await bench.balance(shop) == (99, 0, 1)
 
 
+async def test_refusals_behind_a_lost_answer_end_in_doubt(bench: Bench):
+    shop = await bench.business()
+    bench.sender.lose(500)
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    for wait_s in (5, 91):
+        bench.sender.refuse(400)
+        await bench.age(wait_s)
+        await bench.work()
+    assert len(bench.sender.calls) == 3
+    assert await bench.part_states(shop) == ["unknown"]
+    assert await bench.dispositions(shop) == {"hello": "send_unknown"}
+    assert await bench.balance(shop) == (99, 1, 0)
+
+
 async def test_a_session_that_breaks_after_a_lost_answer_keeps_the_part_open(bench: Bench):
     shop = await bench.business()
     bench.sender.lose(500)

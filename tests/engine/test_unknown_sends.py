@@ -116,6 +116,41 @@ async def test_an_echo_settles_it_before_the_limit(bench: Bench):
     assert await bench.balance(shop) == (99, 0, 1)
 
 
+async def test_an_echo_that_comes_before_the_lost_answer_is_not_waited_for(bench: Bench):
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+    bench.answerer.script = [says("first", "second")]
+    original = bench.sender.send_text
+
+    async def is_echoed_and_lost(*told: Any) -> str | None:
+        bench.sender.send_text = original
+        await original(*told)
+        await bench.echo(shop, bench.sender.phone[0])
+        raise waha_refuses(500)
+
+    bench.sender.send_text = is_echoed_and_lost
+    await bench.write(shop, PHONE, "hello")
+    assert await bench.work() == 1
+    assert bench.sender.texts() == ["first", "second"]
+    assert await bench.part_states(shop) == ["accepted", "accepted"]
+    assert await bench.balance(shop) == (99, 0, 1)
+
+
+async def test_a_call_that_lasted_is_part_of_the_wait(bench: Bench):
+    bench.sender.honours = False
+    shop = await bench.business(engine="WEBJS")
+
+    async def lasts_and_is_lost(*_: Any) -> str | None:
+        await bench.age(85)
+        raise waha_refuses(500)
+
+    bench.sender.send_text = lasts_and_is_lost
+    await bench.write(shop, PHONE, "hello")
+    await bench.work()
+    (left_s,) = await bench.column("select extract(epoch from lease_until - now()) from turns")
+    assert left_s < 10
+
+
 async def test_the_customers_next_message_is_answered_after_the_limit(bench: Bench):
     shop = await lost(bench)
     await bench.write(shop, PHONE, "and now?")

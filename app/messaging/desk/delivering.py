@@ -168,9 +168,7 @@ class DeskDelivery:
     async def deliver(self, claimed: ClaimedSend) -> None:
         """Bring a claimed message as far as it gets now."""
         engine = self._engine
-        key = {"tenant_id": claimed.tenant_id, "send_id": claimed.send_id}
-        async with engine.database.tenant(claimed.tenant_id) as connection:
-            part = (await connection.execute(_PART, key)).one()
+        part = await self._read(claimed)
         if part.state in _SENT or part.state in {PartState.FAILED, PartState.UNKNOWN}:
             await self._close(claimed)
         elif part.state == PartState.SENDING and part.wa_id is not None:
@@ -181,6 +179,11 @@ class DeskDelivery:
             await self._refuse(claimed, Refusal(part.id, part.attempts, "too_old"), part, None)
         elif await self._admit(claimed, access := self._access(part), part):
             await self._send(claimed, access, part)
+
+    async def _read(self, claimed: ClaimedSend) -> Any:
+        key = {"tenant_id": claimed.tenant_id, "send_id": claimed.send_id}
+        async with self._engine.database.tenant(claimed.tenant_id) as connection:
+            return (await connection.execute(_PART, key)).one()
 
     async def _go_on(self, claimed: ClaimedSend, part: Any) -> None:
         """Go on with a message that may have arrived: the same id again, or wait for evidence."""
@@ -272,8 +275,10 @@ class DeskDelivery:
         retry_s = max(_RETRY_S[min(part.attempts, len(_RETRY_S) - 1)], error.retry_after_s or 0.0)
         # An earlier attempt may have arrived, whatever became of this one.
         if error.ambiguous or part.state == PartState.SENDING:
-            again = error.retryable and self._honours(access, part)
-            await self._park(claimed, retry_s if again else _EVIDENCE_LOOK_S)
+            if error.retryable and self._honours(access, part):
+                await self._park(claimed, retry_s)
+            else:  # as it stands now: with this attempt counted
+                await self._await_evidence(claimed, await self._read(claimed))
         elif error.retryable:
             await take_back(self._engine, claimed.tenant_id, part.id, attempt_no, error)
             await self._park(claimed, retry_s)

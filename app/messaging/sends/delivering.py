@@ -158,22 +158,18 @@ async def _after_failure(
             "outcome": "ambiguous" if error.ambiguous else "not_sent",
         },
     )
-    too_old = _is_too_old(part)
-    again = error.retryable and not too_old
     retry_s = max(_RETRY_S[min(part.attempts, len(_RETRY_S) - 1)], error.retry_after_s or 0.0)
     SENDS.labels("waha", "retried").inc()
     # An earlier attempt may have arrived, whatever became of this one.
     if error.ambiguous or part.state == PartState.SENDING:
-        if again and engine.sender.honours_client_id(_access(engine, part)):
-            await park(engine, turn, retry_s)
-        else:
-            await _await_evidence(engine, turn, part)
-    elif again:
+        if not (error.retryable and engine.sender.honours_client_id(_access(engine, part))):
+            return await _doubt(engine, turn, part)
+        await park(engine, turn, retry_s)
+    elif error.retryable:
         await take_back(engine, turn.tenant_id, part.id, attempt_no, error)
         await park(engine, turn, retry_s)
     else:
-        reason = "too_old" if too_old else f"status_{error.status_code or 0}"
-        refusal = Refusal(part.id, attempt_no, reason)
+        refusal = Refusal(part.id, attempt_no, f"status_{error.status_code or 0}")
         async with engine.database.tenant(turn.tenant_id) as connection:
             await conversations.lock(connection, turn.tenant_id, part.conversation_id)
             await fail_part(
@@ -206,6 +202,15 @@ async def _must_be_ours(engine: Engine, connection: AsyncConnection, turn: Claim
     leased = await connection.execute(queries.SENDING, {**key, "owner": engine.owner})
     if leased.one_or_none() is None:
         raise LeaseLostError
+
+
+async def _doubt(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:
+    """Look at a part again whose call may have sent it: an echo may have come during the call."""
+    found = {each.id: each for each in await _read(engine, turn)}
+    tried = found.get(part.id, part)  # with this attempt counted, and since when it is tried
+    if tried.wa_id is not None:
+        return await record_acceptance(engine, turn, tried, None, "evidence")
+    return await _await_evidence(engine, turn, tried)
 
 
 async def _await_evidence(engine: Engine, turn: ClaimedTurn, part: Any) -> bool:

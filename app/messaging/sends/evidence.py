@@ -51,6 +51,8 @@ _LOCK = text(
 )
 # Levels only grow. A device's receipt outweighs an error, and an error outweighs the server's
 # receipt, whichever of them is told first: all orders and batches end alike.
+# What an error had ended is known as accepted since its receipt only: a hold that was released
+# between the two stays so.
 _ACK = text(
     f"""
     with told as (
@@ -69,6 +71,8 @@ _ACK = text(
     set ack = k.ack,
         acked_at = now(),
         wa_id = coalesce(p.wa_id, k.wa_id),
+        accepted_at = case when p.state = 'failed' and p.error = 'ack_error' and k.ack >= 2
+            then clock_timestamp() else p.accepted_at end,
         state = case
             when p.state not in ('accepted', 'sent', 'delivered', 'read')
              and not (p.state = 'failed' and coalesce(p.error = 'ack_error', false)) then p.state

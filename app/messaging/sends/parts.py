@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 Parts: TypeAlias = Sequence[Any]
 """Rows of one reply's parts, in order."""
 
+# As old as the newest message that the reply answers, which is what the hold went by.
 _PARTS = text(
     """
     select s.turn_id, p.id, p.part_no, p.state, p.client_message_id, p.wa_id, p.attempts,
@@ -17,7 +18,10 @@ _PARTS = text(
            extract(epoch from now() - p.started_at)::float8 as started_s,
            m.body, s.address, s.channel_id, s.conversation_id, s.hold_id,
            c.session, c.api_url, c.api_key, c.engine, c.engine_version,
-           extract(epoch from now() - t.first_at)::float8 as age_s,
+           extract(epoch from now() - coalesce(
+               (select max(a.sent_at) from messages a
+                where a.tenant_id = t.tenant_id and a.turn_id = t.id and a.direction = 'in'
+                  and a.revoked_at is null), t.first_at))::float8 as age_s,
            coalesce(b.answer_max_age_s, :answer_max_age_s) as answer_max_age_s
     from sends s
     join send_parts p on p.tenant_id = s.tenant_id and p.send_id = s.id

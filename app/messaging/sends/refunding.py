@@ -24,8 +24,7 @@ _UNDELIVERED = text(
     """
     select h.id, h.captured_ucr - h.refunded_ucr as amount_ucr, s.request_id
     from sends s join credit_holds h on h.tenant_id = s.tenant_id and h.id = s.hold_id
-    where s.tenant_id = :tenant_id and s.id = :id and h.state = 'captured'
-      and h.captured_ucr > h.refunded_ucr
+    where s.tenant_id = :tenant_id and s.id = :id and h.captured_ucr > h.refunded_ucr
       and h.closed_at > now() - make_interval(days => :days_max)
       and not exists (
           select 1 from send_parts p where p.tenant_id = s.tenant_id and p.send_id = s.id
