@@ -127,7 +127,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What every event tells about its channel."""
+    """What every event tells about its channel; ``at_ms`` is when, on the channel's clock."""
 
     event: str
     session: str | None
@@ -136,6 +136,7 @@ class Envelope:
     engine_version: str | None
     own_addresses: tuple[str, ...] = ()
     own_name: str | None = None
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Merging two contacts that turned out to be one person, without losing or doubling a thread.
 
 Where both have an open conversation on a number, the messages move into the kept one. A turn
-of the other that has not begun to send ends as superseded (its hold is released by the
-sweep, what it had queued is dropped) and its unanswered messages wait for the kept
-conversation's next turn; one that is sending goes on to its end. People who own either
-conversation own the joined one for as long as they wanted the longer of both, and so with pauses.
+of the other that has not begun to send ends as superseded (what it had queued is dropped) and
+its unanswered messages wait for the kept conversation's next turn; one that is sending goes on to
+its end. People who own either conversation own the joined one for as long as they wanted the
+longer of both, and so with pauses.
 """
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.config import Timings
 from app.messaging.turns.ending import drop_queued
 from app.messaging.turns.opening import adopt
+from billing.ledger.schemas import CloseRequest
 
 _LOCK = text("select pg_advisory_xact_lock(1885434732, hashtext(:tenant))")
 _PAIRS = text(
@@ -39,7 +41,7 @@ _SUPERSEDE = text(
       and not exists (
           select 1 from sends s join send_parts p on p.tenant_id = s.tenant_id and p.send_id = s.id
           where s.tenant_id = t.tenant_id and s.turn_id = t.id and p.state <> 'queued')
-    returning id
+    returning id, hold_id, request_id
     """
 )
 _MOVE_MESSAGES = text(
@@ -155,15 +157,22 @@ async def lock(connection: AsyncConnection, tenant_id: UUID) -> None:
 
 async def merge(
     connection: AsyncConnection, tenant_id: UUID, *, kept: UUID, gone: UUID, timings: Timings
-) -> None:
-    """Make ``kept`` the contact of everything that was ``gone``'s."""
+) -> list[CloseRequest]:
+    """Make ``kept`` the contact of everything that was ``gone``'s.
+
+    Returns the holds of turns that it ended, which the caller releases at the end of the
+    transaction (``turns.ending.close_holds``): nothing else is locked behind a wallet.
+    """
+    freed: list[CloseRequest] = []
     contacts = {"tenant": tenant_id, "kept": kept, "gone": gone}
     await lock(connection, tenant_id)
     pairs = (await connection.execute(_PAIRS, contacts)).all()
     for pair in pairs:
         threads = {"tenant": tenant_id, "kept_id": pair.kept_id, "gone_id": pair.gone_id}
-        ended = await connection.execute(_SUPERSEDE, {"tenant": tenant_id, "gone_id": pair.gone_id})
-        await drop_queued(connection, tenant_id, ended.scalars().all())
+        gone_thread = {"tenant": tenant_id, "gone_id": pair.gone_id}
+        ended = (await connection.execute(_SUPERSEDE, gone_thread)).all()
+        await drop_queued(connection, tenant_id, [turn.id for turn in ended])
+        freed += [_release(tenant_id, turn) for turn in ended if turn.hold_id is not None]
         await connection.execute(_MOVE_MESSAGES, threads)
         for statement in _MOVE_WORDS:
             await connection.execute(statement, threads)
@@ -186,9 +195,20 @@ async def merge(
         if pair.paused_until is not None:
             paused = {"tenant": tenant_id, "kept_id": pair.kept_id, "until": pair.paused_until}
             await connection.execute(_KEEP_PAUSE, paused)
-        await connection.execute(_RESOLVE, {"tenant": tenant_id, "gone_id": pair.gone_id})
+        await connection.execute(_RESOLVE, gone_thread)
         await adopt(connection, tenant_id, pair.kept_id, idle_s=timings.idle_s, cap_s=timings.cap_s)
     for statement in (*_MOVE_OTHERS, *_MOVE_KNOWN):
         await connection.execute(statement, contacts)
     await connection.execute(_KEEP_WISHES, contacts)
     await connection.execute(_MARK, contacts)
+    return freed
+
+
+def _release(tenant_id: UUID, turn: Any) -> CloseRequest:
+    return CloseRequest(
+        tenant_id=tenant_id,
+        hold_id=turn.hold_id,
+        captured_ucr=0,
+        delivered=False,
+        request_id=turn.request_id,
+    )

@@ -16,6 +16,7 @@ from app.core import ids
 from app.core.config import Timings
 from app.core.db.rows import as_rows
 from app.messaging.contact_merge import merge
+from billing.ledger.schemas import CloseRequest
 
 Known = dict[tuple[UUID, str], UUID]
 
@@ -87,8 +88,12 @@ class Sighting:
 
 async def resolve(
     connection: AsyncConnection, sightings: Sequence[Sighting], timings: Timings
-) -> Known:
-    """Return the contact of each (tenant, address); strangers become contacts."""
+) -> tuple[Known, list[CloseRequest]]:
+    """Return the contact of each (tenant, address); strangers become contacts.
+
+    With it come the holds to be released at the end of the transaction, where two contacts
+    turned out to be one (``contact_merge.merge``).
+    """
     known = await _find(connection, sightings)
     if missing := _missing(sightings, known):
         tenants = sorted({str(s.tenant_id) for s in missing})
@@ -96,9 +101,10 @@ async def resolve(
         known = await _find(connection, sightings)
         await _make(connection, _missing(sightings, known), known)
     await _rename(connection, sightings, known)
+    freed: list[CloseRequest] = []
     for sighting in sightings:
-        await _merge_when_two(connection, sighting, known, timings)
-    return known
+        freed += await _merge_when_two(connection, sighting, known, timings)
+    return known, freed
 
 
 async def _find(connection: AsyncConnection, sightings: Iterable[Sighting]) -> Known:
@@ -155,19 +161,20 @@ async def _rename(connection: AsyncConnection, sightings: Sequence[Sighting], kn
 
 async def _merge_when_two(
     connection: AsyncConnection, sighting: Sighting, known: Known, timings: Timings
-) -> None:
+) -> list[CloseRequest]:
     """Make one contact of two, once a message shows that both addresses are one person."""
     if sighting.alternate is None:
-        return
+        return []
     tenant_id = sighting.tenant_id
     first, second = known[tenant_id, sighting.address], known[tenant_id, sighting.alternate]
     if first == second:
-        return
+        return []
     kept, gone = min(first, second), max(first, second)  # the older one stays (UUIDv7)
-    await merge(connection, tenant_id, kept=kept, gone=gone, timings=timings)
+    freed = await merge(connection, tenant_id, kept=kept, gone=gone, timings=timings)
     for key, contact in list(known.items()):
         if key[0] == tenant_id and contact == gone:
             known[key] = kept
+    return freed
 
 
 async def ask_again(connection: AsyncConnection) -> int:

@@ -57,6 +57,17 @@ _OWNERSHIP = """
 _LOCK = text(f"{_OWNERSHIP} = :id for no key update")
 # A batch waits for nobody: who else has a conversation may want one that the batch has.
 _LOCK_FREE = text(f"{_OWNERSHIP} = any(:ids) for no key update skip locked")
+# The thread that goes on where this one was resolved.
+_LOCK_NEXT = text(
+    f"""
+    {_OWNERSHIP} = (
+        select k.id from conversations g join conversations k
+          on k.tenant_id = g.tenant_id and k.channel_id = g.channel_id
+         and k.contact_id = g.contact_id and k.state <> 'resolved'
+        where g.tenant_id = :tenant_id and g.id = :id)
+    for no key update
+    """  # noqa: S608 - our own words
+)
 # People who have a conversation keep it: the machine's reasons never stand above their word,
 # and what is resolved stays so. A person's own word always counts; a takeover without an end
 # is not shortened by a message that would only have asked for twelve hours.
@@ -199,8 +210,15 @@ class Ownership:
 
 
 async def lock(connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID) -> Ownership:
-    """Lock a conversation and tell who owns it; first in the order conversation → turn → wallet."""
-    row = (await connection.execute(_LOCK, {"tenant_id": tenant_id, "id": conversation_id})).one()
+    """Lock a conversation and tell who owns it; first in the order conversation → turn → wallet.
+
+    Of one that is resolved the thread that goes on is locked as well, and its owner counts: a
+    reply that is still on its way when contacts are merged comes to its end there.
+    """
+    key = {"tenant_id": tenant_id, "id": conversation_id}
+    row = (await connection.execute(_LOCK, key)).one()
+    if row.state == "resolved":
+        row = (await connection.execute(_LOCK_NEXT, key)).one_or_none() or row
     return _ownership(row)
 
 
@@ -209,14 +227,14 @@ async def lock_free(
 ) -> dict[UUID, Ownership]:
     """Lock those of many conversations that nobody else has, and tell who owns them.
 
-    A single one is waited for.
+    A single one is waited for. One that is resolved is left to be locked alone (``lock``).
     """
     if len(conversation_ids) == 1:
         return {conversation_ids[0]: await lock(connection, tenant_id, conversation_ids[0])}
     rows = await connection.execute(
         _LOCK_FREE, {"tenant_id": tenant_id, "ids": list(conversation_ids)}
     )
-    return {row.id: _ownership(row) for row in rows}
+    return {row.id: _ownership(row) for row in rows if row.state != "resolved"}
 
 
 def _ownership(row: Any) -> Ownership:

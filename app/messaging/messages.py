@@ -27,14 +27,26 @@ _INSERT = text(
     returning id
     """
 )
+CHANGE_LOCK = "1885434733, hashtext(r.channel_id || r.wa_id)"
+"""Two numbers that lock a message of ``r``, be it stored or not: storing it shares the lock,
+changing it does not."""
+# All of them are locked, so the look is in the list and no join.
 _KNOWN = text(
-    """
-    select m.tenant_id, m.channel_id, m.wa_id, m.direction
-    from jsonb_to_recordset(cast(:rows as jsonb))
-        as r(tenant_id uuid, channel_id uuid, wa_id text, direction text)
-    join messages m on m.tenant_id = r.tenant_id and m.channel_id = r.channel_id
-                   and m.wa_id = r.wa_id and m.direction = r.direction
-    """
+    f"""
+    with given as materialized (
+        select r.*, pg_advisory_xact_lock_shared({CHANGE_LOCK})
+        from (
+            select * from jsonb_to_recordset(cast(:rows as jsonb))
+                as given(tenant_id uuid, channel_id uuid, wa_id text, direction text)
+            order by channel_id, wa_id
+        ) r
+    )
+    select tenant_id, channel_id, wa_id, direction, exists (
+        select 1 from messages m
+        where m.tenant_id = g.tenant_id and m.channel_id = g.channel_id and m.wa_id = g.wa_id
+          and m.direction = g.direction) as known
+    from given g
+    """  # noqa: S608 - our own words
 )
 # The newest message of a turn was answered, the earlier ones were answered with it.
 _DISPOSE_TURNS = text(
@@ -84,12 +96,15 @@ async def insert_new(connection: AsyncConnection, rows: Sequence[Mapping[str, An
 async def known(
     connection: AsyncConnection, keys: Iterable[tuple[UUID, UUID, str, str]]
 ) -> set[tuple[UUID, UUID, str, str]]:
-    """Return which (tenant, channel, wa id, direction) are stored already."""
+    """Return which (tenant, channel, wa id, direction) are stored already.
+
+    Until the transaction ends nobody else changes these messages (``CHANGE_LOCK``).
+    """
     rows = as_rows(
         {"tenant_id": t, "channel_id": c, "wa_id": w, "direction": d} for t, c, w, d in keys
     )
     found = await connection.execute(_KNOWN, {"rows": rows})
-    return {(r.tenant_id, r.channel_id, r.wa_id, r.direction) for r in found}
+    return {(r.tenant_id, r.channel_id, r.wa_id, r.direction) for r in found if r.known}
 
 
 async def dispose_turns(

@@ -54,7 +54,7 @@ def message_of(body: Body) -> MessageEvent:
 
 def test_the_envelope(waha: WahaSession) -> None:
     body = waha.message()
-    envelope = parse_envelope(body)
+    envelope = parse_envelope(body, NOW)
     assert (envelope.event, envelope.session) == ("message", "desk")
     assert envelope.body_id == body["id"]
     assert (envelope.engine, envelope.engine_version) == (waha.engine, "2026.7.1")
@@ -63,7 +63,7 @@ def test_the_envelope(waha: WahaSession) -> None:
 
 @pytest.mark.parametrize("body", [{}, {"event": None}, {"event": 7, "me": [], "environment": "x"}])
 def test_an_envelope_of_nothing(body: Body) -> None:
-    envelope = parse_envelope(body)
+    envelope = parse_envelope(body, NOW)
     assert envelope.event == "unknown"
     assert (envelope.session, envelope.body_id, envelope.engine) == (None, None, None)
     assert envelope.own_addresses == ()

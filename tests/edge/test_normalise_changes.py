@@ -1,10 +1,15 @@
 """Messages that were changed or taken back by whoever wrote them."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
+from app.messaging.ingest import overtaking
+from app.messaging.ingest.normalise import drain_once
 from tests.edge.replies import accepted, claim_turn
 from tests.fixtures.waha import ENGINES
-from tests.worlds import Api, Shop, World
+from tests.worlds import Api, Shop, World, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -117,4 +122,45 @@ async def test_a_change_that_overtook_its_message_counts(
     assert found["3EB0B1"]["body"] == "two loaves"
     assert found["3EB0B1"]["edited_at"] is not None
     assert found["3EB0B2"]["revoked_at"] is not None
+    await world.assert_whole(shop)
+
+
+@pytest.mark.parametrize("first", ["message", "change"])
+async def test_a_change_and_its_message_at_the_same_moment(
+    world: World, api: Api, shop: Shop, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """Two workers have them; the first one's transaction is still open when the second comes."""
+    waha = shop.waha()
+    await api.accept(shop, waha.message("hello", wa_id="3EB0S0"))
+    await world.drain()  # what is new of the number itself is known: nobody waits for its row
+    step = "find" if first == "message" else "keep"
+    original = getattr(overtaking, step)
+    paused, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pausing(*given: Any) -> Any:
+        found = await original(*given)
+        if not paused.is_set():
+            paused.set()
+            await go_on.wait()
+        return found
+
+    monkeypatch.setattr(overtaking, step, pausing)
+    bodies = [waha.message("two loafs", wa_id="3EB0S1"), waha.edited("3EB0S1", "two loaves")]
+    workers = []
+    for body in bodies if first == "message" else reversed(bodies):
+        await api.accept(shop, body)
+        workers.append(asyncio.create_task(drain_once(world.db, world.settings)))
+        await asyncio.wait_for(paused.wait(), 30)
+
+    async def second_waits_or_is_done() -> bool:
+        waiting = (
+            "select 1 from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        return workers[1].done() or bool(await world.column(waiting))
+
+    await eventually(second_waits_or_is_done, "the second worker's turn")
+    go_on.set()
+    await asyncio.gather(*workers)
+    assert {m["body"] for m in await world.messages(shop)} == {"hello", "two loaves"}
     await world.assert_whole(shop)

@@ -1,5 +1,9 @@
 """Two threads turn out to be one person's while a reply is queued, or while people have one."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from app.core.ids import uuid7
@@ -7,7 +11,9 @@ from app.messaging import ownership
 from app.messaging.sends.delivering import deliver
 from app.messaging.turns.generating import generate
 from tests.engine.bench import Bench, Business
+from tests.engine.ports import says
 from tests.fixtures.waha import CUSTOMER, CUSTOMER_LID, WahaSession
+from tests.worlds import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -47,16 +53,58 @@ async def test_what_was_queued_in_the_one_is_said_once_in_the_other(bench: Bench
     newer = turns[max(turns)]
     assert await generate(bench.engine(), newer)
     await person.writes("it is me", CUSTOMER_LID, CUSTOMER)
+    assert await bench.balance(person.shop) == (100, 0, 0), "nothing is held for it any more"
     # Nobody saw it: it neither stands in the thread nor waits to be sent.
     assert await bench.part_states(person.shop) == ["failed"]
     assert await bench.column("select body from messages where direction = 'out'") == []
     await bench.run([newer])
     assert bench.sender.calls == []
     await bench.work_on(steps=3)
-    await bench.chore("release_orphaned_holds")
     assert bench.sender.texts() == ["by phone + by lid + it is me"]
     assert set((await bench.dispositions(person.shop)).values()) == {"answered", "merged"}
     assert await bench.balance(person.shop) == (99, 0, 1)
+
+
+@asynccontextmanager
+async def on_its_way(bench: Bench) -> AsyncIterator[None]:
+    """The thread that a merge will resolve is being answered: WAHA has the call."""
+    turns = {t.conversation_id: t for t in await bench.claim()}
+    bench.sender.pause = asyncio.Event()
+    running = asyncio.create_task(bench.run([turns[max(turns)]]))
+
+    async def called() -> bool:
+        return bool(bench.sender.calls)
+
+    await eventually(called, "the call of WAHA")
+    yield
+    bench.sender.pause.set()
+    await running
+
+
+async def test_what_fails_after_a_merge_is_told_where_the_thread_goes_on(
+    bench: Bench, person: Person
+):
+    bench.sender.refuse(400)
+    async with on_its_way(bench):
+        await person.writes("it is me", CUSTOMER_LID, CUSTOMER)
+    assert await bench.turn_states(person.shop) == ["claimed", "failed"]
+    assert await bench.owner_of(person.shop) == [
+        ("open", "tool_failure"),
+        ("resolved", None),
+    ]
+    assert (await bench.dispositions(person.shop))["by lid"] == "failed_handed_off"
+    assert await bench.balance(person.shop) == (100, 0, 0)
+
+
+async def test_who_takes_over_the_joined_thread_stops_the_rest_of_a_reply(
+    bench: Bench, person: Person
+):
+    bench.answerer.script = [says("one", "two")]
+    async with on_its_way(bench):
+        await person.writes("it is me", CUSTOMER_LID, CUSTOMER)
+        await person.wish("take_over", CUSTOMER_LID, for_s=None)
+    assert bench.sender.texts() == ["one"]
+    assert await bench.part_states(person.shop) == ["accepted", "failed"]
 
 
 @pytest.mark.parametrize("wish", ["take_over", "pause"])

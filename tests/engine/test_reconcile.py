@@ -1,5 +1,6 @@
 """Gaps, phones and doubt of several numbers: one's trouble is nobody else's, nothing is skipped."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -99,6 +100,26 @@ async def test_another_phones_past_is_left_alone(bench: Bench):
     assert (await cursors(bench))[shop.channel_id] > 2_500_000, "the same phone again"
     await bench.execute("update channels set own_address = '15550000@c.us'")
     await bench.hook(shop, "session.status", status)
+    assert (await cursors(bench))[shop.channel_id] < 60
+
+
+async def test_the_old_phones_late_words_do_not_make_the_number_its_own_again(bench: Bench):
+    shop = await bench.business()
+    now_ms = time.time_ns() // 1_000_000
+    points = [{"status": "WORKING", "timestamp": now_ms}]
+    await bench.hook(shop, "session.status", {"status": "WORKING", "statuses": points})
+    # Another phone has been paired a moment later, and messages to it were missed since.
+    await bench.execute(
+        "update channels set own_address = '15550000@c.us', own_name = 'New',"
+        " status_ms = status_ms + 60000, reconcile_from = now() - interval '30 days'"
+    )
+    await bench.write(shop, PHONE, "sent to the old phone, told late")
+    assert (await cursors(bench))[shop.channel_id] > 2_500_000
+    (row,) = await bench.rows("select own_address, own_name from channels")
+    assert tuple(row) == ("15550000@c.us", "New")
+    # Whoever is paired next is heard at once.
+    await bench.execute("update channels set status_ms = status_ms - 60000")
+    await bench.write(shop, PHONE, "sent to a third phone")
     assert (await cursors(bench))[shop.channel_id] < 60
 
 

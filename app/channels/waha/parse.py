@@ -29,7 +29,7 @@ _WORD_CHARS_MAX = 64
 _COMPOSING = {"typing", "recording"}
 
 
-def parse_envelope(body: Mapping[str, Any]) -> Envelope:
+def parse_envelope(body: Mapping[str, Any], now: datetime) -> Envelope:
     """Read what every event tells of its channel; absent parts are None."""
     me, environment = mapping(body.get("me")), mapping(body.get("environment"))
     own = [text(me.get(name), chars_max=128) for name in ("id", "jid", "lid")]
@@ -41,6 +41,7 @@ def parse_envelope(body: Mapping[str, Any]) -> Envelope:
         engine_version=text(environment.get("version"), chars_max=_WORD_CHARS_MAX),
         own_addresses=tuple(dict.fromkeys(normalise_address(a) for a in own if a)),
         own_name=text(me.get("pushName"), chars_max=_NAME_CHARS_MAX),
+        at_ms=instant_ms(body.get("timestamp"), now),
     )
 
 

@@ -14,6 +14,7 @@ from app.core.text import storable
 from app.messaging import contact_merge
 from app.messaging.address_book import phones
 from app.messaging.desk.viewers import VISIBLE, Viewer
+from app.messaging.turns.ending import close_holds
 from tenants import service
 from tenants.service import Actor
 
@@ -271,7 +272,7 @@ async def merge(
     await contact_merge.lock(connection, tenant_id)
     for contact_id in sorted((kept, gone)):
         await _lock(connection, tenant_id, contact_id)
-    await contact_merge.merge(connection, tenant_id, kept=kept, gone=gone, timings=timings)
+    freed = await contact_merge.merge(connection, tenant_id, kept=kept, gone=gone, timings=timings)
     await service.record(
         connection,
         tenant_id,
@@ -280,6 +281,7 @@ async def merge(
         subject=str(kept),
         after={"merged": str(gone)},
     )
+    await close_holds(connection, freed)
 
 
 def normalise_name(raw: str) -> str | None:

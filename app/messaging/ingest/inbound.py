@@ -21,6 +21,7 @@ from app.messaging.media.wanting import want
 from app.messaging.states import Disposition, HandoverReason
 from app.messaging.turns.opening import Arrival, join_or_open
 from billing.guard import verdicts
+from billing.ledger.schemas import CloseRequest
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +69,14 @@ async def unknown_ones(connection: AsyncConnection, items: Sequence[Item]) -> li
 
 async def open_threads(
     connection: AsyncConnection, timings: Timings, items: Sequence[Item]
-) -> dict[int, Thread]:
-    """Return the open conversation of each item, locked, by the item's identity."""
+) -> tuple[dict[int, Thread], list[CloseRequest]]:
+    """Return the open conversation of each item, locked, by the item's identity.
+
+    With them come the holds that merging contacts freed, to be released last.
+    """
     if not items:
-        return {}
-    known = await contacts.resolve(
+        return {}, []
+    known, freed = await contacts.resolve(
         connection,
         [
             Sighting(i.tenant_id, i.message.chat, i.message.alternate, i.message.push_name)
@@ -92,7 +96,7 @@ async def open_threads(
     found = await conversations.find_or_open(
         connection, [(key, address, at) for key, (address, at) in newest.items()]
     )
-    return {id(item): found[key] for item, key in zip(items, keys, strict=True)}
+    return {id(item): found[key] for item, key in zip(items, keys, strict=True)}, freed
 
 
 async def _store(connection: AsyncConnection, decided: Sequence[Decided]) -> set[str]:

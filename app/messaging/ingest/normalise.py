@@ -46,7 +46,9 @@ from app.messaging.numbers.statuses import Told, note_statuses
 from app.messaging.sends import evidence
 from app.messaging.sends.evidence import Consequence
 from app.messaging.states import Notice
+from app.messaging.turns.ending import close_holds
 from app.messaging.turns.opening import lock_live, note_typing
+from billing.ledger.schemas import CloseRequest
 
 log = logging.getLogger(__name__)
 
@@ -130,14 +132,16 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
     """Do all that a batch of events asks for in its transaction."""
     channels = await _channels(connection, settings, rows)
     items = [_read(row, channels.get(row.channel_id)) for row in rows]
+    await overtaking.lock(connection, items)
     await _note_channels(connection, items)
     # One order of locks everywhere: conversations, parts, turns, wallets.
     direct = [i for i in items if isinstance(i.event, MessageEvent) and not i.outcome]
     typed, echoes = await outbound.split(connection, [i for i in direct if i.message.from_me])
     received = [i for i in direct if not i.message.from_me]
     fresh = await inbound.unknown_ones(connection, [*received, *typed])
-    await _learn_identities(connection, settings, items)
-    threads = await inbound.open_threads(connection, settings.timings, fresh)
+    freed = await _learn_identities(connection, settings, items)
+    threads, of_merged = await inbound.open_threads(connection, settings.timings, fresh)
+    freed += of_merged
     own_acks = [i for i in items if isinstance(i.event, AckEvent) and i.event.from_me]
     consequences = await evidence.note(connection, own_acks, echoes)
     written = [i for i in fresh if not i.message.from_me]
@@ -148,12 +152,14 @@ async def _process(connection: AsyncConnection, settings: Settings, rows: Sequen
     typed = [i for i in fresh if i.message.from_me]
     # Wallets last, tenant by tenant: whoever holds several took them in this order.
     tenants = {i.tenant_id for i in [*typed, *leaving]} | {c.tenant_id for c in consequences}
+    tenants |= {hold.tenant_id for hold in freed}
     for tenant_id in sorted(tenants):
         of_tenant = [i for i in typed if i.tenant_id == tenant_id]
         await outbound.process(connection, of_tenant, threads)
         leavers = [i for i in leaving if i.tenant_id == tenant_id]
         await opting.take_back_replies(connection, settings, leavers, threads)
         await evidence.refund(connection, [c for c in consequences if c.tenant_id == tenant_id])
+        await close_holds(connection, [hold for hold in freed if hold.tenant_id == tenant_id])
     await _note_changes(connection, items, fresh)
     await _note_typing(connection, items)
     await note_scans(
@@ -202,7 +208,7 @@ def _read(row: Any, channel: Any) -> Item:
         except (TooDeepError, NotAnObjectError):
             event = IgnoredEvent("unreadable")
         else:
-            envelope, event = parse_envelope(body), parse_event(body, channel.now)
+            envelope, event = parse_envelope(body, channel.now), parse_event(body, channel.now)
     # Listed messages (reconcile) come without WAHA's word on whose the session is.
     own = {*envelope.own_addresses, *((channel.own_address,) if channel is not None else ())}
     if isinstance(event, MessageEvent) and event.alternate in own:
@@ -236,20 +242,18 @@ def _ignored(event: Event, own_addresses: Collection[str | None]) -> str | None:
 async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> None:
     """Keep what events tell of the number: its engine, whose it is, its status."""
     changed: dict[Any, dict[str, Any]] = {}
+    owners = _newest_owners(items)
     for item in items:
         channel, envelope = item.channel, item.envelope
         if channel is None:
             continue
-        told = {
-            "engine": envelope.engine,
-            "engine_version": envelope.engine_version,
-            "own_address": next(iter(envelope.own_addresses), None),
-            "own_name": envelope.own_name,
-        }
+        told = {"engine": envelope.engine, "engine_version": envelope.engine_version}
+        if owners.get(item.channel_id) is envelope:
+            told |= {"own_address": envelope.own_addresses[0], "own_name": envelope.own_name}
         news = {k: v for k, v in told.items() if v is not None and v != getattr(channel, k)}
         if news or channel.quiet:
             base = {"tenant_id": item.tenant_id, "id": item.channel_id}
-            changed.setdefault(item.channel_id, {**dict.fromkeys(told), **base}).update(news)
+            changed.setdefault(item.channel_id, base).update(news)
     told_status = [
         Told(i.tenant_id, i.channel_id, i.event.status, i.event.at_ms)
         for i in items
@@ -262,22 +266,38 @@ async def _note_channels(connection: AsyncConnection, items: Sequence[Item]) -> 
         locked = {"tenants": list(tenants), "ids": list(ids)}
         await connection.execute(queries.LOCK_CHANNELS, locked)
     if changed:
-        rows = as_rows(changed[key] for key in sorted(changed))
+        rows = as_rows(
+            {**changed[key], "owned_ms": owners[key].at_ms if key in owners else None}
+            for key in sorted(changed)
+        )
         await connection.execute(queries.TOUCH_CHANNEL, {"rows": rows})
     await note_statuses(connection, told_status)
 
 
+def _newest_owners(items: Sequence[Item]) -> dict[Any, Envelope]:
+    """Return the newest word on whose each channel is: a phone's last events may come late."""
+    newest: dict[Any, Envelope] = {}
+    for item in items:
+        envelope = item.envelope
+        known = newest.get(item.channel_id, envelope)
+        if envelope.own_addresses and (envelope.at_ms or 0) >= (known.at_ms or 0):
+            newest[item.channel_id] = envelope
+    return newest
+
+
 async def _learn_identities(
     connection: AsyncConnection, settings: Settings, items: Sequence[Item]
-) -> None:
-    """Join addresses that WAHA knows to be one person."""
+) -> list[CloseRequest]:
+    """Join addresses that WAHA knows to be one person; the holds that this freed."""
     pairs = [
         contacts.Sighting(item.tenant_id, item.event.lid, item.event.phone, None)
         for item in items
         if isinstance(item.event, IdentityEvent)
     ]
-    if pairs:
-        await contacts.resolve(connection, pairs, settings.timings)
+    if not pairs:
+        return []
+    _, freed = await contacts.resolve(connection, pairs, settings.timings)
+    return freed
 
 
 async def _note_changes(

@@ -3,6 +3,9 @@
 WAHA delivers each event on its own, so one that has to be retried is overtaken by what came
 after it. A change without its message is kept under a key that is made of the message's id;
 whoever stores the message finds it there. Such keys are pruned with the others.
+
+A change and its message that two workers have at the same moment wait for each other: else
+neither would see what the other has not committed.
 """
 
 import hashlib
@@ -13,14 +16,27 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.channels.port import EditEvent, RevokeEvent
+from app.channels.port import EditEvent, MessageEvent, RevokeEvent
 from app.channels.waha.parse import parse_event
 from app.core.db.rows import as_rows
 from app.core.json import decode_object
 from app.messaging.ingest.items import Item
+from app.messaging.messages import CHANGE_LOCK
 
 Change: TypeAlias = tuple[UUID, UUID, EditEvent | RevokeEvent]
 
+_LOCK = text(
+    f"""
+    select case when r.changed then pg_advisory_xact_lock({CHANGE_LOCK})::text
+                else pg_advisory_xact_lock_shared({CHANGE_LOCK})::text end
+    from (
+        select channel_id, wa_id, bool_or(changed) as changed
+        from jsonb_to_recordset(cast(:rows as jsonb))
+            as given(channel_id uuid, wa_id text, changed boolean)
+        group by channel_id, wa_id order by channel_id, wa_id
+    ) r
+    """  # noqa: S608 - our own words
+)
 # The newest change of each kind counts.
 _KEEP = text(
     """
@@ -48,6 +64,25 @@ _FIND = text(
      and i.received_day = k.event_day
     """
 )
+
+
+async def lock(connection: AsyncConnection, items: Sequence[Item]) -> None:
+    """Wait for messages that are just being stored and that a batch's events change.
+
+    Before anything else is locked, and with the batch's own messages in one order: so nobody
+    who has such a message waits for us.
+    """
+    rows = [
+        {
+            "channel_id": item.channel_id,
+            "wa_id": item.event.wa_id,
+            "changed": not isinstance(item.event, MessageEvent),
+        }
+        for item in items
+        if isinstance(item.event, MessageEvent | EditEvent | RevokeEvent)
+    ]
+    if any(row["changed"] for row in rows):
+        await connection.execute(_LOCK, {"rows": as_rows(rows)})
 
 
 async def keep(connection: AsyncConnection, items: Sequence[Item]) -> None:

@@ -79,17 +79,30 @@ LOCK_CHANNELS = text(
     order by c.tenant_id, c.id for no key update of c
     """
 )
+# An event that is older than the newest status is of whoever had the number before: after a
+# change of phones the old one's last words may come late, and tell nothing of whose it is.
 TOUCH_CHANNEL = text(
     f"""
+    with told as (
+        select * from jsonb_to_recordset(cast(:rows as jsonb))
+            as r(tenant_id uuid, id uuid, engine text, engine_version text, own_address text,
+                 own_name text, owned_ms bigint)
+    ), r as (
+        select t.tenant_id, t.id, t.engine, t.engine_version,
+               case when not k.overtaken then t.own_address end as own_address,
+               case when not k.overtaken then t.own_name end as own_name
+        from told t cross join lateral (
+            select coalesce(t.owned_ms < c.status_ms and c.own_address is not null, false)
+                as overtaken
+            from channels c where c.tenant_id = t.tenant_id and c.id = t.id) k
+    )
     update channels c
     set engine = coalesce(r.engine, c.engine),
         engine_version = coalesce(r.engine_version, c.engine_version),
         own_address = coalesce(r.own_address, c.own_address),
         own_name = coalesce(r.own_name, c.own_name),
         last_event_at = now(), {ANOTHER_PHONE}
-    from jsonb_to_recordset(cast(:rows as jsonb))
-        as r(tenant_id uuid, id uuid, engine text, engine_version text, own_address text,
-             own_name text)
+    from r
     where c.tenant_id = r.tenant_id and c.id = r.id
     """  # noqa: S608 - our own assignment
 )

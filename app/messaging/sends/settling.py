@@ -4,7 +4,7 @@
 |---|---|---|---|
 | WAHA answered 201, echo, ack | accepted | done when it was the last | charged once |
 | a definite refusal | failed | failed (done if another part was accepted) | released (charged) |
-| none after 90 s, id not ours | unknown | done, messages ``send_unknown`` | stay held, unless \
+| none after 90 s, not sent again | unknown | done, messages ``send_unknown`` | stay held, unless \
 another part was accepted: charged |
 | unknown, then echo/ack/read-back | accepted | – | charged |
 | unknown for 24 h | unknown | – | released |
@@ -100,6 +100,12 @@ _PART_CONVERSATION = text(
     where p.tenant_id = :tenant_id and p.id = :id
     """
 )
+# A merge takes a turn's messages along into the thread that goes on.
+_THREAD = text(
+    """
+    select conversation_id from messages where tenant_id = :tenant_id and turn_id = :turn_id limit 1
+    """
+)
 # What is queued was surely not sent (a worker that froze past its lease may just have said so):
 # it can be refused, but there is nothing to doubt.
 _MARK = text(
@@ -130,9 +136,6 @@ _OVERDUE_UNKNOWN = text(
     join sends s on s.tenant_id = p.tenant_id and s.id = p.send_id
     join credit_holds h on h.tenant_id = s.tenant_id and h.id = s.hold_id and h.state = 'pending'
     where p.state = 'unknown' and p.started_at < now() - make_interval(secs => :after_s)
-      and not exists (
-          select 1 from send_parts o where o.tenant_id = s.tenant_id and o.send_id = s.id
-            and o.state in ('accepted', 'sent', 'delivered', 'read'))
     group by s.tenant_id, s.hold_id, s.request_id
     limit 100
     """
@@ -277,11 +280,7 @@ async def lock_conversation(connection: AsyncConnection, tenant_id: UUID, part_i
 async def _end_late(connection: AsyncConnection, tenant_id: UUID, sends: Sequence[Any]) -> None:
     """Give messages and credits their end where the turn had ended as unknown before."""
     certain = [s for s in sends if s.certain]
-    for send in certain:
-        if not send.accepted_parts and not send.notice:
-            await conversations.hand_to_people(
-                connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
-            )
+    await _tell_people(connection, tenant_id, certain)
     if certain:
         await messages.dispose_turns(
             connection,
@@ -349,14 +348,22 @@ async def _finish(
     A send without a hold speaks for people (a hand-over, or giving up): it costs nothing.
     Returns the turns that had not ended before; for the others nothing was written.
     """
-    for send in sends:
-        if not send.accepted_parts and not send.notice:
-            await conversations.hand_to_people(
-                connection, tenant_id, send.conversation_id, HandoverReason.TOOL_FAILURE
-            )
+    await _tell_people(connection, tenant_id, sends)
     return await end_turns(
         connection, settings, tenant_id, [_ending(send, error) for send in sends]
     )
+
+
+async def _tell_people(connection: AsyncConnection, tenant_id: UUID, sends: Iterable[Any]) -> None:
+    """Give the threads to people of which nothing reached the customer."""
+    for send in sends:
+        if send.accepted_parts or send.notice:
+            continue
+        turn = {"tenant_id": tenant_id, "turn_id": send.turn_id}
+        thread_id = await connection.scalar(_THREAD, turn) or send.conversation_id
+        await conversations.hand_to_people(
+            connection, tenant_id, thread_id, HandoverReason.TOOL_FAILURE
+        )
 
 
 def _ending(send: Any, error: str | None) -> Ending:
