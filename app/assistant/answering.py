@@ -100,6 +100,7 @@ class _Curated:
     title: str
     words: str
     version: int | None
+    opening: str
 
 
 class ModelAnswerer:
@@ -127,9 +128,10 @@ class ModelAnswerer:
             return _own_answer(prepared.prompt)
         work: Work = prepared.prompt
         finished, made = await self.work_out(work, model=prepared.model)
-        opening = f"{work.situation.opening}\n\n" if work.situation.opening else ""
+        opening = work.situation.opening
         return Answer(
-            bubbles=[f"{opening}{finished.reply}"] if finished.reply else [],
+            bubbles=[_opened(opening, finished.reply)] if finished.reply else [],
+            opening=opening,
             handover_reason=finished.handover_reason,
             handover_summary=finished.handover_summary,
             used_sources=finished.used_sources,
@@ -222,8 +224,7 @@ class ModelAnswerer:
         if found is None:
             return None
         opening = business.profile.opening if question.first_reply else ""
-        words = f"{opening}\n\n{found.answer}" if opening else found.answer
-        return _Curated(str(found.id), found.question, words, business.version)
+        return _Curated(str(found.id), found.question, found.answer, business.version, opening)
 
     async def _passages(self, work: Work, model: str) -> tuple[list[Known], Rewritten | None]:
         if work.told is not None:
@@ -300,13 +301,18 @@ def _own_words(message: PastMessage) -> str:
 def _fixed(business: Business, question: Question, words: str) -> _Curated:
     """Words that are not ours to choose, behind the opening where it is the first reply."""
     opening = business.profile.opening if question.first_reply else ""
-    return _Curated("", "", f"{opening}\n\n{words}" if opening else words, business.version)
+    return _Curated("", "", words, business.version, opening)
+
+
+def _opened(opening: str, words: str) -> str:
+    return f"{opening}\n\n{words}" if opening else words
 
 
 def _own_answer(own: _Curated) -> Answer:
     passage = {"id": own.id, "kind": "qa", "title": own.title[:120]}
     return Answer(
-        bubbles=[own.words],
+        bubbles=[_opened(own.opening, own.words)],
+        opening=own.opening,
         handover_reason=None,
         handover_summary=None,
         used_sources=[own.id] if own.id else [],

@@ -157,7 +157,10 @@ def _defused(text: str) -> str:
 
 
 def _conversation(history: Sequence[PastMessage]) -> tuple[list[ChatTurn], datetime | None]:
-    """Return the turns that fit the budget, and when the newest message was that does not."""
+    """Return the turns that fit the budget, and when the newest message was that does not.
+
+    What is to be answered is not counted: only its length may leave some of it out.
+    """
     kept: list[ChatTurn] = []
     room = budget.HISTORY_TOKENS_MAX
     for place in range(len(history) - 1, -1, -1):
@@ -165,7 +168,8 @@ def _conversation(history: Sequence[PastMessage]) -> tuple[list[ChatTurn], datet
         note = _KIND_NOTES.get(message.kind, "")
         text = " ".join(filter(None, (note, message.text)))[: budget.MESSAGE_CHARS_MAX]
         room -= budget.tokens_about(text)
-        if kept and (room < 0 or len(kept) == HISTORY_MESSAGES_MAX):
+        many = len(kept) >= HISTORY_MESSAGES_MAX and not message.unanswered
+        if kept and (room < 0 or many):
             return kept[::-1], message.sent_at
         role = "user" if message.author == "customer" else "assistant"
         kept.append(ChatTurn(role, _defused(text)))

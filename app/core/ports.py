@@ -120,6 +120,7 @@ class Answer:
 
     Attributes:
         bubbles: texts to send, in order; empty when nothing should be said.
+        opening: what the first of them begins with and must not be parted from, where it does.
         handover_reason: set when people take over, else None.
         input_tokens: over all calls, as the provider counted them.
         output_tokens: over all calls.
@@ -139,6 +140,7 @@ class Answer:
     trace: Mapping[str, Any] = field(default_factory=dict, repr=False)
     forgotten_until: datetime | None = None
     lesson: Any = field(default=None, repr=False)
+    opening: str = field(default="", repr=False)
 
 
 class Answerer(Protocol):

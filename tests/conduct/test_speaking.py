@@ -1,9 +1,11 @@
 """When the assistant speaks: hours, STOP and START, loops, blocked contacts, several bubbles."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from app.messaging.bubbles import split
 from tests.conduct.desk import ALL_DAY, NEVER, PHONE, open_desk
 from tests.engine.bench import Bench
 from tests.engine.ports import says, waha_refuses
@@ -198,6 +200,23 @@ async def test_bubbles_only_where_they_are_wanted(bench: Bench):
     assert len(said) == 4
     assert said[3].count("\n\n") == 1
     assert await bench.balance(desk.shop) == (98, 0, 2)
+
+
+async def test_the_opening_is_no_bubble_of_its_own(bench: Bench):
+    desk = await open_desk(bench)
+    await desk.conduct(bubbles=True)
+    opening = "Thanks for writing to us! I am an assistant; ask for a person at any time."
+    words = [f"{n} paragraph that is long enough to stand alone, as it was meant to." for n in "12"]
+    bench.answerer.script = [replace(says("\n\n".join([opening, *words])), opening=opening)]
+    await desk.writes("Hello")
+    assert await desk.settle() == [f"{opening}\n\n{words[0]}", words[1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "bubbles"), [("Hi.\n\n ", ["Hi."]), ("Hi.\n\nYes.", ["Hi.\n\nYes."])]
+)
+def test_an_opening_with_little_behind_it(text: str, bubbles: list[str]):
+    assert split([text], opening="Hi.") == bubbles
 
 
 async def test_who_asks_for_a_person_hears_when_people_are_there(bench: Bench):

@@ -36,6 +36,18 @@ async def test_a_burst_is_answered_once(bench: Bench):
     assert await bench.balance(shop) == (99, 0, 1)
 
 
+async def test_all_that_was_written_while_nobody_could_answer_is_read(bench: Bench):
+    shop = await bench.business()
+    await bench.write(shop, PHONE, "Before")
+    await bench.work()
+    written = [f"Message {number}" for number in range(90)]
+    await bench.write(shop, PHONE, *written)
+    await bench.work()
+    assert bench.answerer.texts(bench.answerer.asked[-1]) == written
+    said = [m.text for m in bench.answerer.asked[-1].history if not m.unanswered]
+    assert said == ["Before", "Before"]
+
+
 async def test_each_message_moves_the_due_time_up_to_the_cap(bench: Bench):
     shop = await bench.business(idle_s=10, cap_s=25)
     dues = []

@@ -31,6 +31,9 @@ from billing.ledger.schemas import HoldOutcome, HoldRequest, HoldVerdict
 from billing.ledger.service import hold_many
 
 _HISTORY_MESSAGES_MAX = 60
+# A customer who wrote on while nobody could answer is read whole, within reason.
+_HISTORY_BEFORE_MIN = 20
+_UNANSWERED_MAX = 300
 _HOLDS_MAX = 20
 
 
@@ -161,6 +164,8 @@ async def _questions(
             "ids": [t.id for t in turns],
             "conversations": [t.conversation_id for t in turns],
             "messages_max": _HISTORY_MESSAGES_MAX,
+            "before_min": _HISTORY_BEFORE_MIN,
+            "unanswered_max": _UNANSWERED_MAX,
         },
     )
     rows: dict[UUID, list[Any]] = {turn.id: [] for turn in turns}
@@ -173,7 +178,7 @@ async def _question(
     connection: AsyncConnection, turn: ClaimedTurn, rows: Sequence[Any], mine: Any
 ) -> Question:
     spoke = any(row.author == "assistant" for row in rows)
-    if not spoke and len(rows) == _HISTORY_MESSAGES_MAX:
+    if not spoke and len(rows) >= _HISTORY_MESSAGES_MAX:
         scope = {"tenant_id": turn.tenant_id, "conversation_id": turn.conversation_id}
         spoke = bool(await connection.scalar(queries.SPOKE_BEFORE, scope))
     # What is to be answered stands last, whatever the clocks of the phones said.

@@ -48,11 +48,13 @@ MINE = text(
     order by t.id for no key update of t
     """
 )
+# All that the turn answers, however long nobody could, and what was said before.
 HISTORY = text(
     """
     select h.turn_id, newest.*
     from unnest(cast(:ids as uuid[]), cast(:conversations as uuid[]))
         as h(turn_id, conversation_id)
+    join turns t on t.tenant_id = :tenant_id and t.id = h.turn_id
     cross join lateral (
         select m.id, m.author, m.kind, coalesce(m.body, '') as body, m.sent_at,
                coalesce(m.turn_id = h.turn_id and m.direction = 'in', false) as unanswered,
@@ -65,7 +67,8 @@ HISTORY = text(
         where m.tenant_id = :tenant_id and m.conversation_id = h.conversation_id
           and m.revoked_at is null
           and (m.direction = 'out' or m.turn_id = h.turn_id or m.disposition is not null)
-        order by m.sent_at desc, m.id desc limit :messages_max
+        order by m.sent_at desc, m.id desc
+        limit greatest(:messages_max, least(t.message_count + :before_min, :unanswered_max))
     ) newest
     order by h.turn_id, newest.sent_at, newest.id
     """

@@ -163,7 +163,8 @@ def _charged(each: _Answered, price: prices.PriceVersion, held: Any) -> Outgoing
         log.error(
             "a reply cost more than its hold", extra={"turnId": each.turn.id, "code": "overrun"}
         )
-    bubbles = split(each.answer.bubbles) if held.bubbles else each.answer.bubbles
+    answer = each.answer
+    bubbles = split(answer.bubbles, opening=answer.opening) if held.bubbles else answer.bubbles
     return Outgoing(bubbles, hold_id=held.hold_id, price_ucr=min(due_ucr, held.amount_ucr))
 
 
