@@ -36,6 +36,7 @@ def inbox_words(visit: Visit) -> dict[str, Any]:
         "reason_name": lambda reason: reason_name(visit, reason),
         "silence": lambda line: silence(visit, line),
         "disposition": lambda told: disposition(visit, told.disposition),
+        "left_told": lambda head: disposition(visit, head.left_as) if head.left_as else "",
         "tick": lambda line: (_ICONS[line.part_state], tick(visit, line)),
         "has_file": lambda line: line.media_state in {"stored", "ready"} and line.size_bytes,
         "kind_name": lambda kind: kind_name(visit, kind),
@@ -157,7 +158,9 @@ def disposition(visit: Visit, code: str | None) -> str:
         "empty": _("The message had no content that could be read."),
         "loop_brake": _("Two machines seemed to answer each other, so the assistant stopped."),
         "handed_off": _("The assistant handed the conversation to people."),
-        "failed_handed_off": _("The reply could not be made, so people were asked to answer."),
+        "failed_handed_off": _(
+            "The reply could not be made or sent, so people were asked to answer."
+        ),
         "send_unknown": _("The reply went to WhatsApp, but its arrival is not confirmed."),
     }.get(code, "")
 
@@ -166,6 +169,8 @@ def silence(visit: Visit, line: Line) -> str:
     """Return why the assistant did not answer a message; empty where it did, or will."""
     if line.direction != "in" or line.disposition is None or line.disposition in _SILENT:
         return ""
+    if line.revoked_at and line.disposition == "empty":
+        return visit._("The customer deleted it before it was answered.")
     return disposition(visit, line.disposition)
 
 
@@ -174,8 +179,12 @@ def tick(visit: Visit, line: Line) -> str:
     _ = visit._
     if line.part_state == "failed" and line.part_error in _UNSENT:
         return {
-            "too_old": _("Not sent: it could not leave for an hour"),
+            "too_old": _("Not sent: it could not leave in time"),
             "human_takeover": _("Not sent: people had taken over"),
+            "opted_out": _("Not sent: the customer wants no automatic answers"),
+            "blocked": _("Not sent: the contact was blocked"),
+            "suspended": _("Not sent: the account was suspended"),
+            "paused": _("Not sent: the assistant was paused"),
         }.get(line.part_error, _("Not sent"))
     return {
         "queued": _("Waiting to be sent"),
@@ -209,15 +218,23 @@ def owner_told(visit: Visit, head: Head, names: dict[Any, str]) -> str:
     if head.owner == "people":
         return _people_told(visit, head, names)
     return {
-        "assistant": _("The assistant is answering…")
-        if head.answering
-        else _("The assistant answers."),
+        "assistant": _assistant_told(visit, head),
         "paused": _("Paused until %(when)s.", when=row_time(visit, head.paused_until)),
         "snoozed": _("Snoozed until %(when)s.", when=row_time(visit, head.snoozed_until))
         if head.snoozed_until
         else _("Snoozed."),
         "resolved": _("Resolved. It opens again when the customer writes."),
     }[head.owner]
+
+
+def _assistant_told(visit: Visit, head: Head) -> str:
+    _ = visit._
+    if head.answering:
+        return _("The assistant is answering…")
+    if head.left_as:
+        return _("Waiting for a person.")
+    bar = ("blocked" if head.blocked_at else None) or ("opted_out" if head.opted_out_at else None)
+    return disposition(visit, bar) if bar else _("The assistant answers.")
 
 
 def _people_told(visit: Visit, head: Head, names: dict[Any, str]) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.dashboard.inbox_words import reason_name
+from app.dashboard.inbox_words import disposition, reason_name
 from app.dashboard.visit import Visit
 from app.messaging.numbers.reading import Number, NumberState, state_of
 
@@ -23,6 +23,7 @@ def number_words(visit: Visit) -> dict[str, Any]:
         "number_state": lambda number: state_words(visit, number),
         "session_name": lambda status: session_name(visit, status),
         "handover_reason": lambda reason: reason_name(visit, reason),
+        "left_reason": lambda code: disposition(visit, code) if code else "",
         "silence_reason": lambda reason: silence_reason(visit, reason),
     }
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db.engine import Database
 from app.messaging.desk.viewers import VISIBLE, Viewer, viewer
+from app.messaging.desk.waiting import LEFT_ALONE, OWNED
 from app.messaging.numbers import daily
 from app.messaging.numbers.daily import Day
 from app.messaging.numbers.reading import Number, NumberState, numbers_of
@@ -48,13 +49,18 @@ _STANDING = text(
 )
 _WAITING = text(
     f"""
-    with open as (
-        select c.* from conversations c
-        where c.tenant_id = :tenant_id and c.state = 'open' and {VISIBLE}
-        order by c.last_message_at desc limit :counted_max
+    with {LEFT_ALONE}, open as (
+        (select c.*, null as left_as from conversations c
+        where c.tenant_id = :tenant_id and {VISIBLE} and {OWNED}
+        order by c.last_message_at desc limit :counted_max)
+        union all
+        select c.*, a.disposition from left_alone a
+        join conversations c on c.tenant_id = :tenant_id and c.id = a.id
+        where {VISIBLE}
+        limit :counted_max
     )
-    select o.id, o.handover_reason, o.last_message_at, coalesce(k.name, k.push_name) as name,
-           o.address, (select count(*) from open) as total
+    select o.id, o.handover_reason, o.left_as, o.last_message_at, o.address,
+           coalesce(k.name, k.push_name) as name, (select count(*) from open) as total
     from open o join contacts k on k.tenant_id = o.tenant_id and k.id = o.contact_id
     order by o.last_message_at desc limit :rows_max
     """  # noqa: S608
@@ -67,6 +73,7 @@ class Waiting:
 
     id: UUID
     reason: str | None
+    left_as: str | None
     last_message_at: datetime
     name: str | None
     phone: str | None
@@ -204,4 +211,4 @@ def _credits(standing: Any, past: list[Day], today: Day) -> Credits | None:
 
 def _waiting(row: Any) -> Waiting:
     phone = row.address.partition("@")[0] if row.address.endswith("@c.us") else None
-    return Waiting(row.id, row.handover_reason, row.last_message_at, row.name, phone)
+    return Waiting(row.id, row.handover_reason, row.left_as, row.last_message_at, row.name, phone)

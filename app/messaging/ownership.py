@@ -4,13 +4,14 @@
 |---|---|---|---|
 | take over, snooze | ``open``, ``snoozed`` | ``human_takeover`` | ``human_owned`` |
 | pause | as it was | as it was | ``paused`` |
-| resolve | ``resolved`` | none | ``human_owned`` |
+| resolve | ``resolved`` | as it was | ``human_owned`` |
 | reopen | ``open`` | ``human_takeover`` | – |
 | give back | ``pending`` | none | answered, when it is young and stands last |
 
 Each locks the conversation first, so that it comes before or after a step of a turn, never
 between: a turn that has not begun to send is cancelled in the same commit and its hold is
-released, a reply of which a part is on its way is finished. Each is safe to repeat. A person
+released. Of a reply of which a part is on its way, the rest is sent only where people resolve.
+Each is safe to repeat. A person
 who gives a conversation back wants the customer's open question answered; what was written
 longer ago than the business answers at all, or before somebody's answer, keeps its disposition.
 Its voice notes, pictures and documents are read before the assistant goes on.

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.assistant.versions import DISCLOSURES
 from app.core.mail.outbox import Outbox
 from app.dashboard import pages
 from app.dashboard.pages.public import TERMS_VERSION
@@ -40,7 +41,10 @@ async def mailed(world: World, to: str) -> str:
 
 
 async def test_from_sign_up_to_a_business(world: World, stranger: Browsing):
-    await world.run("insert into plans (code, name) values ('p', 'P') on conflict do nothing")
+    await world.run(
+        "insert into plans (code, name, monthly_credits_ucr) values ('p', 'P', 5000000)"
+        " on conflict (code) do update set monthly_credits_ucr = excluded.monthly_credits_ucr"
+    )
     form = account()
     asked = await stranger.send("/sign-up", "/sign-up", **form)
     assert asked.status_code == 200
@@ -74,10 +78,15 @@ async def test_from_sign_up_to_a_business(world: World, stranger: Browsing):
     assert "Harbour Bakery" in home.text
     assert "Welcome to Parley!" in home.text
     assert "Welcome to Parley!" not in (await stranger.get("/home")).text
-    wallets = await world.all(
-        "select 1 from wallets w join tenants t on t.id = w.tenant_id where t.slug = $1", slug
+    given = await world.one(
+        "select w.available_ucr, p.monthly_credits_ucr from wallets w"
+        " join tenants t on t.id = w.tenant_id join plans p on p.code = t.plan_code"
+        " where t.slug = $1",
+        slug,
     )
-    assert len(wallets) == 1
+    assert given["available_ucr"] == given["monthly_credits_ucr"] > 0
+    # What the business agreed to is so before it has written a word itself.
+    assert DISCLOSURES["en"] in (await stranger.get("/assistant")).text
     out = await stranger.send("/home", "/logout")
     assert out.headers["location"] == "/login"
     assert (await stranger.get("/home")).headers["location"] == "/login?next=/home"

@@ -124,6 +124,8 @@ async def _editing(desk: Desk, request: AnyRequest, typed: Profile | None = None
 
 
 def _unpublished(draft: Version, live: Version | None) -> list[Any]:
+    if draft.updated_at is None:
+        return []
     return changes(live.profile if live else Profile(), draft.profile)
 
 

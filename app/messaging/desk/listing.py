@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core import live
 from app.messaging.address_book import phones
 from app.messaging.desk.viewers import VISIBLE, Viewer
+from app.messaging.desk.waiting import LEFT_ALONE, OWNED
 
 ROWS = 30
 COUNT_MAX = 99
@@ -35,43 +36,53 @@ class View(StrEnum):
     ALL = "all"
 
 
-# A takeover whose time is over is the assistant's again, whether or not its row says so yet.
-_OWNED = "c.state = 'open' and (c.human_until is null or c.human_until > now())"
 _CONDITIONS = {
-    View.PEOPLE: _OWNED,
+    View.PEOPLE: OWNED,
     View.MINE: "c.assignee_id = :user_id and c.state in ('open', 'pending', 'snoozed')",
-    View.UNASSIGNED: f"{_OWNED} and c.assignee_id is null",
+    View.UNASSIGNED: f"{OWNED} and c.assignee_id is null",
     View.ASSISTANT: ("c.state = 'pending' and (c.paused_until is null or c.paused_until <= now())"),
     View.PAUSED: "c.paused_until > now() and c.state <> 'resolved'",
     View.SNOOZED: "c.state = 'snoozed'",
     View.RESOLVED: "c.state = 'resolved'",
     View.ALL: "true",
 }
-_PAGE = """
-    with page as (
-        select c.* from conversations c
-        where c.tenant_id = :tenant_id and {visible} and {condition}
+# Where somebody waits, though nobody took over: of these, the ones that a view shows too.
+_LEFT = {View.PEOPLE: "true", View.UNASSIGNED: "c.assignee_id is null"}
+_LEFT_ONES = f"""
+    left_alone a join conversations c on c.tenant_id = :tenant_id and c.id = a.id and {VISIBLE}
+"""
+_SLICE = """
           and (cast(:before_at as timestamptz) is null
                or (c.last_message_at, c.id) < (:before_at, cast(:before_id as uuid)))
           {labelled}
         order by c.last_message_at desc, c.id desc limit :rows_max
-    )
 """
-_FOUND = """
-    with page as (
+_PAGE = f"""
+    with {LEFT_ALONE}, page as (
+        (select c.* from conversations c
+        where c.tenant_id = :tenant_id and {VISIBLE} and {{condition}} {_SLICE})
+        {{left}}
+    )
+"""  # noqa: S608
+_AND_LEFT = f"union all (select c.* from {_LEFT_ONES} where {{left}} {_SLICE})"  # noqa: S608
+_FOUND = f"""
+    with {LEFT_ALONE}, page as (
         select c.* from conversations c
-        where c.tenant_id = :tenant_id and {visible} and c.id = any(:ids)
+        where c.tenant_id = :tenant_id and {VISIBLE} and c.id = any(:ids)
     )
-"""
+"""  # noqa: S608
 _ROWS = """
     select c.id, c.state, c.contact_id, c.assignee_id, c.handover_reason, c.last_message_at,
            c.human_until, coalesce(c.paused_until > now(), false) as paused,
            c.state = 'open' and (c.human_until is null or c.human_until > now()) as people_own,
+           a.id is not null as left_alone,
            coalesce(nullif(k.name, ''), nullif(k.push_name, '')) as name, c.address,
            k.blocked_at is not null as blocked,
            m.body, m.kind, m.author, m.sent_at, m.revoked_at,
-           case when c.state = 'open' then u.unread else 0 end as unread, l.labels
+           case when c.state = 'open' or a.id is not null then u.unread else 0 end as unread,
+           l.labels
     from page c
+    left join left_alone a on a.id = c.id
     join contacts k on k.tenant_id = c.tenant_id and k.id = c.contact_id
     left join conversation_reads r
       on r.tenant_id = c.tenant_id and r.user_id = :user_id and r.conversation_id = c.id
@@ -90,7 +101,7 @@ _ROWS = """
         from conversation_labels a
         join labels b on b.tenant_id = a.tenant_id and b.id = a.label_id
         where a.tenant_id = c.tenant_id and a.conversation_id = c.id) l
-    order by c.last_message_at desc, c.id desc
+    order by c.last_message_at desc, c.id desc limit :rows_max
 """
 _LABELLED = """
     and exists (select 1 from conversation_labels z where z.tenant_id = c.tenant_id
@@ -102,29 +113,33 @@ _COUNTED = (View.PEOPLE, View.MINE, View.UNASSIGNED)
 
 
 def _count(view: View) -> str:
+    left = f" union all select 1 from {_LEFT_ONES} where {_LEFT[view]}" if view in _LEFT else ""  # noqa: S608
     return (
         "(select count(*) from (select 1 from conversations c where c.tenant_id = :tenant_id"  # noqa: S608
-        f" and {VISIBLE} and {_CONDITIONS[view]} limit :count_max) x) as {view.value}"
+        f" and {VISIBLE} and {_CONDITIONS[view]}{left} limit :count_max) x) as {view.value}"
     )
 
 
 _UNREAD_COUNT = f"""
     (select count(*) from (
-        select 1 from conversations c
+        select 1 from (
+            select c.* from conversations c
+            where c.tenant_id = :tenant_id and {VISIBLE} and {OWNED}
+              and c.last_message_at > now() - make_interval(days => :days)
+            union all select c.* from {_LEFT_ONES}) c
         left join conversation_reads r
           on r.tenant_id = c.tenant_id and r.user_id = :user_id and r.conversation_id = c.id
-        where c.tenant_id = :tenant_id and {VISIBLE} and {_OWNED}
-          and c.last_message_at > now() - make_interval(days => :days)
-          and c.last_message_at > coalesce(r.seen_at, '-infinity')
+        where c.last_message_at > coalesce(r.seen_at, '-infinity')
           and exists (select 1 from messages x where x.tenant_id = c.tenant_id
                       and x.conversation_id = c.id and x.direction = 'in'
                       and x.sent_at > coalesce(r.seen_at, '-infinity'))
         limit :count_max) x) as unread
 """  # noqa: S608
-_UNREAD = text(f"select {_UNREAD_COUNT}")
+_UNREAD = text(f"with {LEFT_ALONE} select {_UNREAD_COUNT}")
 # One question for all that stands around the list.
 _SUMMARY = text(
     f"""
+    with {LEFT_ALONE}
     select {live.CURSOR} as cursor, {_UNREAD_COUNT},
            {", ".join(_count(view) for view in _COUNTED)},
            (select coalesce(json_agg(json_build_object('id', id, 'name', name)
@@ -143,7 +158,8 @@ class Row:
     """A line of the list.
 
     ``unread`` counts the customer's messages, up to ``UNREAD_MAX``, in conversations that
-    people own. ``name`` is None for somebody who is known by their number alone.
+    people own or that were left to them. ``name`` is None for somebody who is known by their
+    number alone.
     """
 
     id: UUID
@@ -155,6 +171,7 @@ class Row:
     human_until: datetime | None
     paused: bool
     people_own: bool
+    left_alone: bool
     name: str | None
     address: str
     blocked: bool
@@ -223,11 +240,9 @@ async def page(
     before: tuple[datetime, UUID] | None = None,
 ) -> Page:
     """Return a page of a view, from a cursor on."""
-    head = _PAGE.format(
-        visible=VISIBLE,
-        condition=_CONDITIONS[view],
-        labelled=_LABELLED if label_id else "",
-    )
+    labelled = _LABELLED if label_id else ""
+    left = _AND_LEFT.format(left=_LEFT[view], labelled=labelled) if view in _LEFT else ""
+    head = _PAGE.format(condition=_CONDITIONS[view], left=left, labelled=labelled)
     values: dict[str, Any] = {
         **viewer.scope,
         "before_at": before[0] if before else None,
@@ -246,9 +261,8 @@ async def page(
 
 async def of_ids(connection: AsyncConnection, viewer: Viewer, ids: Sequence[UUID]) -> Sequence[Row]:
     """Return lines of conversations by their ids; those out of sight are left out."""
-    head = _FOUND.format(visible=VISIBLE)
-    values = {**viewer.scope, "ids": list(ids), "unread_max": UNREAD_MAX}
-    return await _read(connection, head, values)
+    known = {"ids": list(ids), "rows_max": len(ids), "unread_max": UNREAD_MAX}
+    return await _read(connection, _FOUND, {**viewer.scope, **known})
 
 
 async def _read(connection: AsyncConnection, head: str, values: dict[str, Any]) -> list[Row]:
@@ -270,6 +284,6 @@ async def summary(connection: AsyncConnection, viewer: Viewer) -> Summary:
 
 
 async def unread(connection: AsyncConnection, viewer: Viewer) -> int:
-    """Return how many conversations that people own have something this person has not seen."""
+    """Return how many conversations that wait for people have what this person has not seen."""
     values = {**viewer.scope, "count_max": COUNT_MAX, "days": _UNREAD_DAYS}
     return int(await connection.scalar(_UNREAD, values) or 0)

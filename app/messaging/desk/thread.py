@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.errors import NotFoundError
 from app.messaging.desk.listing import phone_of
 from app.messaging.desk.viewers import VISIBLE, Viewer
+from app.messaging.desk.waiting import LEFT_AS
 
 MESSAGES = 40
 NOTES_MAX = 100
@@ -36,6 +37,7 @@ _HEAD = text(
            exists (select 1 from turns t
                    where t.tenant_id = c.tenant_id and t.conversation_id = c.id
                      and t.state in ('claimed', 'held', 'generated', 'sending')) as answering,
+           ({LEFT_AS}) as left_as,
            (select coalesce(json_agg(e), '[]')::text from (
                 select o.id, o.created_at, o.last_message_at, o.state from conversations o
                 where o.tenant_id = c.tenant_id and o.contact_id = c.contact_id and o.id <> c.id
@@ -117,7 +119,11 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A conversation without its messages."""
+    """A conversation without its messages.
+
+    ``left_as`` is what became of the last message of an assistant's conversation where a person
+    has to answer it all the same.
+    """
 
     id: UUID
     state: str
@@ -146,6 +152,7 @@ class Head:
     phones: Sequence[str]
     label_ids: Sequence[UUID]
     answering: bool
+    left_as: str | None
     earlier: Sequence[Earlier]
 
     @property
