@@ -16,7 +16,6 @@ from uuid import UUID
 
 from litestar import Litestar, Router, asgi
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -50,6 +49,7 @@ from app.queue import CeleryDoorbell, make_celery
 from billing.ledger.service import open_wallet
 from billing.payments.door import PATH as STRIPE_PATH
 from billing.payments.door import StripeDoor
+from billing.payments.periods import begin_first
 from billing.routes import api_routes as billing_routes
 from tenants.api import PREFIX as API_PREFIX
 from tenants.api import Tools as KeyTools
@@ -103,7 +103,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         route_handlers=[*_doors(api), framework, _rest(api)],
         before_send=[headers.before_send(settings.app_url)],
         lifespan=[lifespan],
-        openapi_config=OpenAPIConfig(title="Parley", version=version("parley"), path=None),
+        # Else the framework serves a document of the routes, on pages that load foreign scripts.
+        openapi_config=None,
         exception_handlers={
             HTTPException: on_http_error,
             ParleyError: on_parley_error,
@@ -146,8 +147,12 @@ def require_servable(settings: Settings) -> None:
     Importing the application does not need it (tools do that), starting it does.
     """
     missing = [
-        f"{name.upper()} is missing."
-        for name in ("database_url", "database_system_url", "redis_url")
+        f"{name.upper()} is missing: {what}."
+        for name, what in (
+            ("database_url", "the login parley_app"),
+            ("database_system_url", "the login parley_system"),
+            ("redis_url", "Celery's broker"),
+        )
         if not getattr(settings, name)
     ]
     if missing:
@@ -231,6 +236,7 @@ class _Api:
         await parts.stripe.app(scope, receive, send)
 
     def _build_pages(self) -> Litestar:
+        from app.assistant.versions import begin as begin_assistant
         from app.dashboard.services import Services
         from app.dashboard.site import build_site
 
@@ -247,14 +253,16 @@ class _Api:
                     session=parts.sessions[0],
                     guarded=parts.sessions[1],
                     doorbell=parts.doorbell,
-                    on_create=wallet,
+                    on_create=equip,
                 )
                 parts.sessions.append(made.assistant)
                 built.append(made)
             return built[0]
 
-        async def wallet(connection: AsyncConnection, tenant_id: UUID) -> None:
+        async def equip(connection: AsyncConnection, tenant_id: UUID) -> None:
             await open_wallet(connection, tenant_id)
+            await begin_first(connection, tenant_id)
+            await begin_assistant(connection, tenant_id)
 
         async def edge_tools() -> EdgeTools:
             parts = await self.parts()

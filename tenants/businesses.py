@@ -128,7 +128,7 @@ class Businesses:
     Args:
         database: both logins.
         on_create: what upper layers add to a new business in the same transaction (its
-            wallet); handed in at assembly.
+            wallet, its first credits); handed in at assembly.
     """
 
     def __init__(self, database: Database, on_create: OnCreate | None = None) -> None:

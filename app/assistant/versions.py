@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.assistant import profiles
 from app.assistant.profiles import Profile
-from app.core import ids
+from app.core import ids, locales
 from app.core.db.engine import Database
 from app.core.errors import ConflictError, NotFoundError, RefusedError
 from app.core.text import storable
@@ -30,6 +30,12 @@ from tenants.devices import Device
 from tenants.login_sessions import SignedIn
 from tenants.service import Actor
 
+DISCLOSURES = {
+    "en": "An AI assistant answers here; ask for a person any time.",
+    "es": "Aquí responde un asistente de IA; puedes pedir hablar con una persona cuando quieras.",
+    "pt": "Aqui responde um assistente de IA; peça para falar com uma pessoa quando quiser.",
+}
+"""The notice of a business that has not worded its own, by the language of its customers."""
 NOTE_CHARS_MAX = 200
 LISTED_MAX = 50
 _NUMBER_MAX = 2**31 - 1
@@ -53,6 +59,10 @@ _TAUGHT = text(
     select p.persona, p.greeting, p.disclosure, p.facts
     from tenants t left join assistant_profiles p on p.tenant_id = t.id where t.id = :tenant_id
     """
+)
+_LOCALE = text("select locale from tenants where id = :tenant_id")
+_BEGIN = text(
+    "insert into assistant_profiles (tenant_id, disclosure) values (:tenant_id, :disclosure)"
 )
 _SAVE_DRAFT = text(
     """
@@ -301,6 +311,13 @@ async def _find(connection: AsyncConnection, tenant_id: UUID, state: str) -> Ver
     found = await connection.execute(_ONE, {"tenant_id": tenant_id, "state": state})
     row = found.one_or_none()
     return None if row is None else _version(row)
+
+
+async def begin(connection: AsyncConnection, tenant_id: UUID) -> None:
+    """Give a new business the notice that it agreed to: the first reply says that it is an AI."""
+    locale = str(await connection.scalar(_LOCALE, {"tenant_id": tenant_id}))
+    disclosure = DISCLOSURES[locales.translator(locale).language]
+    await connection.execute(_BEGIN, {"tenant_id": tenant_id, "disclosure": disclosure})
 
 
 async def _taught(connection: AsyncConnection, tenant_id: UUID) -> Profile:

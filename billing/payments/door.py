@@ -2,8 +2,7 @@
 
 200 accepted, duplicate or ignored (a kind that means nothing here) · 400 signature, or not an
 event · 405 · 413 over 1 MiB · 429 many unsigned requests of one address · 503 not durable,
-Stripe sends again. An event is stored before it
-is answered; a worker does the rest.
+Stripe sends again. An event is stored before it is answered; a worker does the rest.
 """
 
 import asyncio

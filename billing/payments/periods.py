@@ -7,7 +7,9 @@ After a downtime only the period that is running is granted: those before it wou
 expired in the same moment. Where Stripe charges, a period begins with its paid invoice.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -26,7 +28,7 @@ _OPEN = text(
     insert into subscriptions (tenant_id, plan_code, anchor_at, period_start, period_end)
     select t.id, t.plan_code, now(), now(), now() + interval '1 month'
     from tenants t
-    where t.status = 'active'
+    where t.status = 'active' and (cast(:tenant_id as uuid) is null or t.id = :tenant_id)
       and not exists (select 1 from subscriptions s where s.tenant_id = t.id)
     order by t.id limit :batch_max
     on conflict do nothing
@@ -71,9 +73,20 @@ _GRANTED = text(
 
 async def roll_periods(connection: AsyncConnection) -> int:
     """Begin the periods that are due and grant their credits; safe to run twice, or late."""
-    opened = (await connection.execute(_OPEN, {"batch_max": _BATCH})).all()
+    opened = (await connection.execute(_OPEN, {"batch_max": _BATCH, "tenant_id": None})).all()
     rolled = (await connection.execute(_ROLL, {"batch_max": _BATCH})).all()
-    for row in sorted((*opened, *rolled), key=lambda r: r.tenant_id):
+    await _grant_all(connection, sorted((*opened, *rolled), key=lambda r: r.tenant_id))
+    return len(opened) + len(rolled)
+
+
+async def begin_first(connection: AsyncConnection, tenant_id: UUID) -> None:
+    """Begin a new business's first period with it: nobody is greeted by an empty wallet."""
+    values = {"batch_max": 1, "tenant_id": tenant_id}
+    await _grant_all(connection, (await connection.execute(_OPEN, values)).all())
+
+
+async def _grant_all(connection: AsyncConnection, begun: Sequence[Any]) -> None:
+    for row in begun:
         await use_plan(connection, row.tenant_id, row.plan_code)
         terms = await plans.plan(connection, row.plan_code)
         if row.provider_status == "canceled" and terms.price_minor > 0:
@@ -81,7 +94,6 @@ async def roll_periods(connection: AsyncConnection) -> int:
         await grant_period(
             connection, row.tenant_id, terms, start=row.period_start, end=row.period_end
         )
-    return len(opened) + len(rolled)
 
 
 async def use_plan(connection: AsyncConnection, tenant_id: UUID, plan_code: str) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from litestar.routes import ASGIRoute, HTTPRoute
 
+from app.core.config import Settings
 from app.factory import create_app
 from tests.isolation.callers import Callers
 from tests.serving import undisturbed_logging
@@ -30,8 +31,6 @@ MOUNTS = {
 # Parameters that name no row of a tenant: a harmless value.
 HARMLESS = {
     "name": "x",
-    "path": "x",
-    "file_path": "x",
     "token": "x" * 43,
     "month": "2026-11.csv",
     "file_kind": "svg",
@@ -53,6 +52,12 @@ class Target:
     @property
     def parameters(self) -> list[str]:
         return re.findall(r"{(\w+)}", self.path)
+
+
+def test_no_document_of_the_api_is_served() -> None:
+    with undisturbed_logging():
+        app = create_app(Settings())
+    assert [route.path for route in app.routes if "schema" in route.path] == []
 
 
 async def targets(world: World) -> list[Target]:
