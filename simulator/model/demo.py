@@ -55,6 +55,8 @@ def answer(messages: list[dict[str, Any]]) -> Result:
         return _hand_over(say(speech, "person"), "customer_request")
     reply = _Reply(speech)
     for ask in asks:
+        if ask.who_speaks:
+            reply.add(say(speech, "bot"), None)
         if ask.asks:
             _answer_ask(ask, known, reply)
     if reply.sentences:
@@ -204,7 +206,9 @@ def _quote(match: Match, wanted: set[str], ask: Ask, speech: str) -> str:
     unit = match.unit
     # What the key names already ("sourdough loaf price") does not narrow the value down.
     things = match.things - tokens(unit.key) if unit.is_fact else match.things
-    text = _relevant(unit.text, things) if "price" in wanted else unit.text
+    # A list of prices can be cut; a sentence that is cut says something else.
+    listed = "price" in wanted and (unit.is_fact or not _is_sentence(unit.text))
+    text = _relevant(unit.text, things) if listed else unit.text
     if not unit.is_fact:
         return text if text[-1:] in ".!?" else f"{text}."
     topic = next((t for t in sorted(wanted & unit.all) if t in TOPIC_PHRASES), None)

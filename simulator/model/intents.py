@@ -30,6 +30,19 @@ _PERSON = re.compile(
     r"|atencion al cliente|agente humano"
     r"|falar com|conversar com|atendente|pessoa real|um humano|uma pessoa\b(?! ))"
 )
+# Somebody who is angry is answered by people, as the product's own rules for models say.
+_ANGRY = re.compile(
+    r"\b(?:my money back|i want (?:a|my) refund|make a complaint|i(?:'m| am| want to) complain"
+    r"|scandal|disgrace|outrageous|unacceptable|useless|rip[- ]?off"
+    r"|quiero mi dinero|devuelv\w+ (?:el|mi) dinero|una verguenza|inaceptable|estafa"
+    r"|meu dinheiro de volta|uma vergonha|inaceitavel|absurdo)\b"
+)
+_BOT = re.compile(
+    r"^\W*(?:are you|is this|am i (?:talking|speaking|chatting) (?:to|with))"
+    r" (?:a |an |some )?(?:real )?(?:robot|bot|chatbot|machine|ai|human|person)\b"
+    r"|\b(?:eres|es|estoy hablando con) (?:un |una )?(?:robot|bot|maquina|ia|humano|persona)\b"
+    r"|\b(?:voce e|estou falando com) (?:um |uma )?(?:robo|bot|maquina|ia|humano|pessoa)\b"
+)
 _YES_NO = re.compile(
     r"^\W*(?:and |so |also |y |e )?(?:do|does|are|is|can|could|have|has|will|would|may"
     r"|haceis|hacen|hay|teneis|tienen|tiene|puedo|puede|pueden|se puede|aceptan|abren|abris|estan"
@@ -48,12 +61,15 @@ class Ask:
     thanks: bool
     fine: bool
     wants_person: bool
+    who_speaks: bool
     yes_no: bool
 
     @property
     def asks(self) -> bool:
         """Whether something is left that needs an answer."""
-        return bool(self.text) and not (self.thanks or self.fine or self.wants_person)
+        return bool(self.text) and not (
+            self.thanks or self.fine or self.wants_person or self.who_speaks
+        )
 
 
 def read_asks(texts: list[str]) -> list[Ask]:
@@ -72,11 +88,13 @@ def _read(sentence: str) -> Ask:
     same = len(plain) == len(sentence)
     text = sentence[len(plain) - len(rest) :] if same else rest
     content = re.search(r"\w", rest)
+    who_speaks = bool(_BOT.search(rest))
     return Ask(
         text=text.strip() if content else "",
         greets=bool(greeting),
         thanks=bool(thanks) and not content,
         fine=bool(_FINE.match(rest)),
-        wants_person=bool(_PERSON.search(rest)),
+        wants_person=not who_speaks and bool(_PERSON.search(rest) or _ANGRY.search(rest)),
+        who_speaks=who_speaks,
         yes_no=bool(_YES_NO.match(rest)),
     )

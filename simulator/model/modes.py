@@ -6,7 +6,6 @@ from typing import Any, Literal
 import msgspec
 
 Mode = Literal["demo", "echo", "obedient", "script"]
-MODES = ("demo", "echo", "obedient", "script")
 
 
 class ScriptItem(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

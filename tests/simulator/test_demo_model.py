@@ -70,6 +70,8 @@ def test_delivery_is_confirmed_only_where_it_is_told(place: str, yes: bool) -> N
         "I want a human",
         "¿Puedo hablar con una persona?",
         "Quero falar com um atendente",
+        "My cake was late, this is a scandal!! I want my money back NOW",
+        "Esto es una estafa, ¡quiero mi dinero!",
     ],
 )
 def test_a_person_is_asked_for(question: str) -> None:
@@ -83,6 +85,22 @@ def test_a_person_is_asked_for(question: str) -> None:
 def test_what_is_not_known_goes_to_people(question: str) -> None:
     result = answer(question)
     assert (result.action, result.reason_code) == ("handover", "missing_knowledge")
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [("Are you a robot?", "AI"), ("Hola, ¿eres un robot?", "IA"), ("Você é um robô?", "IA")],
+)
+def test_who_asks_for_a_machine_is_told(question: str, says: str) -> None:
+    result = answer(question)
+    assert result.action == "answer"
+    assert says in result.reply.replace(";", " ").split()
+
+
+def test_a_sentence_is_not_cut() -> None:
+    told = "Tell us the date, the number of people and the flavour (lemon, vanilla) two days ahead."
+    system = f'<passage id="p1" title="Cakes, prices">{told}</passage>'
+    assert answer("What price for a number of people?", system=system).reply == told
 
 
 def test_a_burst_is_answered_together() -> None:
