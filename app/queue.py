@@ -12,6 +12,7 @@ from collections import Counter
 from typing import Any
 
 from app.core.config import Settings
+from app.core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,12 @@ def make_celery(settings: Settings) -> Any:
 
     Everything is set here and nothing is read from the environment: ``CELERY_BROKER_URL``
     would silently win over a broker given to the constructor, so it is set as configuration.
+
+    Raises:
+        ConfigurationError: no broker is named; Celery would look for one of its own choice.
     """
+    if not settings.redis_url:
+        raise ConfigurationError(["REDIS_URL is missing: Celery's broker."])
     # Imported on first use: it costs more than the rest of the API's start together.
     from celery import Celery
     from kombu.entity import Queue

@@ -40,7 +40,8 @@ def run_worker() -> int:
         ConfigurationError: settings that cannot be used.
         PrivilegedRoleError: a database login that would not be isolated.
     """
-    signal.signal(signal.SIGTERM, _leave)  # until Celery has its own
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     settings = Settings.from_environ()
     configure(SERVICE, settings.log_level)
     install_from_environment()
@@ -50,6 +51,9 @@ def run_worker() -> int:
     register(celery, runtime)
     runtime.start()
     stopper = _Stopper(runtime)
+    # An exit that Celery meets while it starts took it more than a second, and with the broker
+    # away for ever.
+    stopper.take_signals()
     worker_shutting_down.connect(stopper.on_signal, weak=False)
     worker_ready.connect(stopper.take_signals, weak=False)
     log.info("worker started", extra={"pid": os.getpid()})
@@ -62,6 +66,8 @@ def run_worker() -> int:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
+    """Exit while parts are still being built: nothing was claimed for long."""
+    end_within()
     sys.exit(0)
 
 

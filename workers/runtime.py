@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import wait
 from typing import Any, TypeVar
 
 import uvloop
@@ -54,9 +55,16 @@ class Runtime:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
 
     def drain_inbox(self) -> None:
-        """Normalise what waits in the inbox (a Celery task's whole work)."""
+        """Normalise what waits in the inbox (a Celery task's whole work).
+
+        Under a load that lasts the drain goes on behind the task's end; what fails there is met
+        again, and told, by the next bell or the sweep.
+        """
         if self._parts is not None:
-            self.call(self._parts.inbox.drain(), timeout_s=self._settings.timings.drain_s)
+            drain = asyncio.run_coroutine_threadsafe(self._parts.inbox.drain(), self._loop)
+            wait([drain], timeout=self._settings.timings.drain_s)
+            if drain.done():
+                drain.result()
 
     def drain_turns(self) -> None:
         """Let the runners claim what is due; it goes on after this returns."""

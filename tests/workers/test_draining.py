@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.engine import events
+from tests.engine.bench import Bench
 from tests.workers.conftest import until
 from workers.draining import Drain
+from workers.inbox import InboxDrain
 from workers.parts import tell_of_end
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +56,17 @@ async def test_without_a_bell_the_sweep_finds_it_and_failures_do_not_end_it():
     work = Work(3, fails=2)
     async with running(work, 0.01):
         await until(lambda: _is(work.batches == 0), "all batches are done")
+
+
+async def test_a_worker_finds_events_whose_bell_was_lost(bench: Bench):
+    shop = await bench.business()
+    await bench.receive(shop, "message", events.message("15550101@c.us", "hello"))
+    await bench.age(2)
+    bench.with_timings(sweep_s=0.01)
+    inbox = InboxDrain(bench.database.db, bench.settings, lambda: None)
+    task = asyncio.create_task(inbox.sweep_for_ever())
+    await until(lambda: bench.rows("select 1 from messages where body = 'hello'"), "it is read")
+    task.cancel()
 
 
 async def _is(value: object) -> object:

@@ -26,7 +26,7 @@ INBOX_KEY_DAYS = 14
 UNKNOWN_RELEASE_S = 24 * 3600
 _PRUNE_BATCH = 5_000
 _ROUNDS_MAX = 40
-_HOLDS_BATCH = 200
+_FOUND_MAX = 200
 
 # A hold is released when its turn is over or gone, unless a send of it is still doubtful.
 _ORPHANED_HOLDS = text(
@@ -98,7 +98,7 @@ class Chore:
 
 async def release_orphaned_holds(connection: AsyncConnection) -> int:
     """Release holds whose turn ended without them (a merge, a crash between commits)."""
-    rows = (await connection.execute(_ORPHANED_HOLDS, {"batch_max": _HOLDS_BATCH})).all()
+    rows = (await connection.execute(_ORPHANED_HOLDS, {"batch_max": _FOUND_MAX})).all()
     requests = [
         CloseRequest(
             tenant_id=row.tenant_id,
@@ -115,7 +115,7 @@ async def release_orphaned_holds(connection: AsyncConnection) -> int:
 
 async def adopt_strays(connection: AsyncConnection, settings: Settings) -> int:
     """Give open messages that no turn has to a turn: nothing may be left without an end."""
-    found = await strays(connection, rows_max=_HOLDS_BATCH)
+    found = await strays(connection, rows_max=_FOUND_MAX)
     timings = settings.timings
     for tenant_id, conversation_id in found:
         await conversations.lock(connection, tenant_id, conversation_id)
