@@ -19,6 +19,16 @@ _LOCK_KEY = 0x7061726C  # "parl": one migration at a time in a database
 _LOCK_TIMEOUT_MS = 5_000
 
 
+class NewerSchemaError(Exception):
+    """The database was migrated by a newer version, whose steps this code does not know."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"the schema is at revision {found}, which is newer than this code ({head()}): use the"
+            " version that migrated it, or a newer one"
+        )
+
+
 def config() -> Config:
     """Return Alembic's configuration of this package."""
     result = Config()
@@ -36,12 +46,12 @@ def head() -> str:
 
 async def upgrade(admin_url: str, revision: str = "head") -> str:
     """Migrate up to a revision as the owner; return the revision reached."""
-    return await _run(admin_url, lambda c: command.upgrade(c, revision))
+    return await _run(admin_url, _known(lambda c: command.upgrade(c, revision)))
 
 
 async def downgrade(admin_url: str, revision: str = "-1") -> str:
     """Migrate down to a revision as the owner; return the revision reached."""
-    return await _run(admin_url, lambda c: command.downgrade(c, revision))
+    return await _run(admin_url, _known(lambda c: command.downgrade(c, revision)))
 
 
 async def current(admin_url: str) -> str:
@@ -63,6 +73,23 @@ async def differences(admin_url: str) -> list[Any]:
             return await connection.run_sync(compare)
     finally:
         await engine.dispose()
+
+
+def is_newer(revision: str) -> bool:
+    """Tell whether a database's revision lies beyond this code: they are numbers, ``base`` none."""
+    return revision != "base" and revision > head()
+
+
+def _known(step: Callable[[Config], object]) -> Callable[[Config], object]:
+    """Refuse a step where the database is beyond what this code knows; NewerSchemaError."""
+
+    def checked(alembic: Config) -> object:
+        found = MigrationContext.configure(alembic.attributes["connection"]).get_current_revision()
+        if found is not None and is_newer(found):
+            raise NewerSchemaError(found)
+        return step(alembic)
+
+    return checked
 
 
 async def _run(admin_url: str, step: Callable[[Config], object]) -> str:

@@ -22,3 +22,9 @@ class CommandError(Exception):
         super().__init__(message)
         self.exit_code = ExitCode(exit_code)
         self.message = message
+
+
+def words_of_refusal(error: Exception) -> str:
+    """PostgreSQL's own words for what it refused, without what drivers put around them."""
+    original = getattr(error, "orig", None) or error
+    return str(original).partition("\n")[0] or type(original).__name__

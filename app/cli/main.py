@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from app.cli.environment import load_environment
-from app.cli.errors import CommandError, ExitCode
+from app.cli.errors import CommandError, ExitCode, words_of_refusal
 
 # name -> (module, attribute, line for the list of commands)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bench": ("app.cli.commands.bench", "bench", "Measure this machine against the budgets."),
     "chaos": ("app.cli.commands.chaos", "chaos", "Let everything fail, prove nothing was lost."),
 }
+# SQLSTATEs of a connection that is refused: class 28 wrong login, 3D000 no such database.
+_LOGIN_STATES = ("28", "3D000")
 # These make their own environment; the one of a stack already running would mislead them.
 OWN_ENVIRONMENT = frozenset({"up", "demo", "smoke", "chaos"})
 
@@ -108,7 +110,7 @@ def run(argv: Sequence[str]) -> int:
         code = code_of(error)
         if code is None:
             raise
-        return _fail(code, str(error) or type(error).__name__)
+        return _fail(code, _words(error, code))
     return result if isinstance(result, int) else ExitCode.DONE
 
 
@@ -123,6 +125,8 @@ def code_of(error: BaseException) -> ExitCode | None:
         # A server that starts or stops answers, but with a refusal of its own.
         if isinstance(link, DBAPIError) and is_away(link):
             return ExitCode.UNREACHABLE
+        if _is_refused_login(link):
+            return ExitCode.WRONG
         if isinstance(link, UnavailableError | ConnectionError | TimeoutError | socket.gaierror):
             return ExitCode.UNREACHABLE
         if isinstance(link, RefusedError):
@@ -130,6 +134,24 @@ def code_of(error: BaseException) -> ExitCode | None:
         if isinstance(link, ConfigurationError | ParleyError):
             return ExitCode.WRONG
     return None
+
+
+def _is_refused_login(error: BaseException) -> bool:
+    """Whether PostgreSQL does not let the login of a URL in, or has no such database."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return isinstance(state, str) and state.startswith(_LOGIN_STATES)
+
+
+def _words(error: Exception, code: ExitCode) -> str:
+    """What to tell of an error that no command has put into words."""
+    from app.core.errors import ParleyError
+
+    told = words_of_refusal(error) if str(error) else type(error).__name__
+    if any(_is_refused_login(link) for link in _chain(error)):
+        return f"PostgreSQL refused: {told}. Check DATABASE_URL and DATABASE_SYSTEM_URL."
+    if code is ExitCode.UNREACHABLE and not isinstance(error, ParleyError):
+        return f"something does not answer ({told}): `parley doctor` says what."
+    return str(error) or told
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

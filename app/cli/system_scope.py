@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.cli.errors import CommandError, ExitCode
+from app.cli.errors import CommandError, ExitCode, words_of_refusal
 from app.core.config import Settings
 from app.core.db.engine import Database
 from tenants.service import Actor
@@ -54,7 +54,7 @@ def with_database(
         ) from error
     except DBAPIError as error:
         raise CommandError(
-            ExitCode.UNREACHABLE, f"PostgreSQL refused: {type(error.orig).__name__}."
+            ExitCode.UNREACHABLE, f"PostgreSQL refused: {words_of_refusal(error)}."
         ) from error
 
 

@@ -5,6 +5,7 @@ production (``ENVIRONMENT=production``) secrets must be present and strong.
 """
 
 import ipaddress
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -179,8 +180,11 @@ class _Reader:
                     " apply."
                 )
             return raw
-        if name.endswith(("_url", "sentry_dsn")) and not _plausible_url(name, raw):
-            self.problems.append(f"{name.upper()} is not a URL that can be used here.")
+        if name == "log_level" and raw.upper() not in logging.getLevelNamesMapping():
+            self.problems.append("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
+        if name.endswith(("_url", "sentry_dsn")) and not is_usable_url(name, raw):
+            schemes = " or ".join(f"{scheme}://" for scheme in _SCHEMES.get(name, _WEB))
+            self.problems.append(f"{name.upper()} must be a URL that begins with {schemes}.")
         return raw
 
     def _group(self, kind: type[_Group], convert: Callable[[str], object]) -> _Group:
@@ -227,24 +231,24 @@ def _networks(raw: str) -> tuple[Network, ...]:
     )
 
 
+_WEB = ("https", "http")
 _SCHEMES = {
-    "database_url": {"postgresql"},
-    "database_system_url": {"postgresql"},
-    "database_admin_url": {"postgresql"},
-    "redis_url": {"redis", "rediss", "unix"},
-    "media_url": {"file", "s3"},
+    "database_url": ("postgresql",),
+    "database_system_url": ("postgresql",),
+    "database_admin_url": ("postgresql",),
+    "redis_url": ("redis", "rediss", "unix"),
+    "media_url": ("file", "s3"),
 }
 
 
-def _plausible_url(name: str, raw: str) -> bool:
+def is_usable_url(name: str, raw: str) -> bool:
+    """Tell whether a URL has the form that the setting of this name needs."""
     try:
         parts = urlsplit(raw)
         _ = parts.port
     except ValueError:
         return False
-    return parts.scheme in _SCHEMES.get(name, {"http", "https"}) and bool(
-        parts.netloc or parts.path
-    )
+    return parts.scheme in _SCHEMES.get(name, _WEB) and bool(parts.netloc or parts.path)
 
 
 REQUIRED_IN_PRODUCTION = (

@@ -74,3 +74,17 @@ async def test_migrating_twice_changes_nothing(database: TestDatabase):
     before = await described(database.superuser_url)
     assert await runner.upgrade(database.admin_url) == runner.head()
     assert await described(database.superuser_url) == before
+
+
+async def test_a_newer_versions_schema_is_left_alone(bare: tuple[str, str]):
+    admin_url, superuser_url = bare
+    async with connected(superuser_url) as connection:
+        await connection.execute("create table alembic_version (version_num varchar(32))")
+        await connection.execute("insert into alembic_version values ('9999')")
+        await connection.execute("alter table alembic_version owner to parley_owner")
+    assert await runner.current(admin_url) == "9999"
+    assert runner.is_newer("9999")
+    for step in (runner.upgrade, runner.downgrade):
+        with pytest.raises(runner.NewerSchemaError, match="9999"):
+            await step(admin_url)
+    assert not any(runner.is_newer(known) for known in ("base", runner.head()))

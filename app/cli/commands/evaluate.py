@@ -44,7 +44,7 @@ def retrieval(corpus: Path, questions: Path, *, as_json: bool) -> int:
     for line in quality.lines(told):
         click.echo(line)
     if as_json:
-        names = ("recall_at_5", "mrr", "auc_answerable", "p95_ms")
+        names = ("recall_at_5", "mrr", "auc_answerable", "p95_ms", "questions")
         click.echo(json.dumps({name: told[name] for name in names}))
     return 0
 

@@ -10,7 +10,8 @@ import click
 from alembic.util import CommandError as CommandLineError
 from sqlalchemy.exc import DBAPIError
 
-from app.cli.errors import CommandError, ExitCode
+from app.cli.errors import CommandError, ExitCode, words_of_refusal
+from app.core.config import is_usable_url
 from migrations import runner
 from migrations.bootstrap import RolePasswords, bootstrap
 
@@ -47,7 +48,12 @@ def status() -> int:
     if found == wanted:
         click.echo(f"The schema is at revision {found}, the newest.")
         return ExitCode.DONE
-    click.echo(f"The schema is at revision {found}, this code wants {wanted}: parley migrate up")
+    if runner.is_newer(found):
+        click.echo(f"The schema is at revision {found}, this code is older ({wanted}).")
+    else:
+        click.echo(
+            f"The schema is at revision {found}, this code wants {wanted}: parley migrate up"
+        )
     return ExitCode.WRONG
 
 
@@ -64,6 +70,7 @@ def make_roles(superuser_url: str, database: str) -> None:
     values = {name: os.environ.get(f"PARLEY_{name}_PASSWORD", "") for name in names}
     if missing := [f"PARLEY_{name}_PASSWORD" for name, value in values.items() if not value]:
         raise CommandError(ExitCode.USAGE, f"Set {', '.join(missing)}.")
+    _require_url(superuser_url, "--superuser-url")
     passwords = RolePasswords(*(values[name] for name in names))
     _reach(bootstrap(superuser_url, database=database, passwords=passwords))
     click.echo(f"Roles and database {database} are there. Next: parley migrate up")
@@ -76,7 +83,15 @@ def _admin_url() -> str:
             ExitCode.USAGE,
             "DATABASE_ADMIN_URL is not set: the login parley_owner, which owns the schema.",
         )
+    _require_url(url, "DATABASE_ADMIN_URL")
     return url
+
+
+def _require_url(url: str, name: str) -> None:
+    if not is_usable_url("database_admin_url", url):
+        raise CommandError(
+            ExitCode.USAGE, f"{name} must be like postgresql://login:password@host:5432/parley."
+        )
 
 
 def _reach(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -88,7 +103,9 @@ def _reach(work: Coroutine[Any, Any, _Result]) -> _Result:
             ExitCode.UNREACHABLE, "PostgreSQL does not answer; is it running at that address?"
         ) from error
     except (asyncpg.PostgresError, DBAPIError) as error:
-        name = type(getattr(error, "orig", error)).__name__
-        raise CommandError(ExitCode.WRONG, f"PostgreSQL refused: {name}: {error}") from error
+        refused = f"PostgreSQL refused: {words_of_refusal(error)}"
+        raise CommandError(ExitCode.WRONG, refused) from error
+    except runner.NewerSchemaError as error:
+        raise CommandError(ExitCode.WRONG, str(error)) from error
     except CommandLineError as error:
         raise CommandError(ExitCode.USAGE, str(error)) from error

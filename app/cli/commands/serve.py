@@ -11,6 +11,8 @@ from types import FrameType
 import click
 import uvicorn
 
+from app.cli.errors import CommandError, ExitCode
+from app.cli.local.ports import is_free
 from app.cli.signals import leave_on_signals
 from app.core.stopping import end_within
 from app.http.direct import DirectProtocol
@@ -92,6 +94,12 @@ def serve(host: str, port: int) -> int:
 
     require_servable(Settings.from_environ())
     require_built()
+    if port and not is_free(port, host):
+        raise CommandError(
+            ExitCode.UNREACHABLE,
+            f"cannot listen on {host}:{port}: the port is taken, or the address is not this"
+            " machine's; choose others with --port (PORT) and --host",
+        )
     server = Server(configuration(host, port))
     server.run()
     return 0 if server.started else STARTUP_FAILED

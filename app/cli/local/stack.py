@@ -137,7 +137,11 @@ class LocalStack:
         self._mine = False
 
     def _take_directory(self) -> None:
-        make_private_directory(self.data_dir)
+        try:
+            make_private_directory(self.data_dir)
+        except OSError as error:
+            reason = f"{self.data_dir} cannot be used ({error.strerror}): choose another --data-dir"
+            raise CommandError(ExitCode.USAGE, reason) from error
         try:
             self._lock.acquire()
         except DirectoryHeldError as error:
@@ -176,9 +180,14 @@ class LocalStack:
         server.wait_ready()
 
     def _migrate(self, databases: DatabaseUrls) -> None:
-        from migrations.runner import upgrade
+        from migrations.runner import NewerSchemaError, upgrade
 
-        asyncio.run(upgrade(databases.admin))
+        try:
+            asyncio.run(upgrade(databases.admin))
+        except NewerSchemaError as error:
+            raise CommandError(
+                ExitCode.WRONG, f"{error}, or another --data-dir to begin anew"
+            ) from error
 
     def _start_simulator(self) -> None:
         # fmt: off
