@@ -25,6 +25,7 @@ from app.core.db.engine import Database
 from app.core.errors import ConflictError
 from app.core.live import ChangeFeed
 from app.messaging import ownership
+from app.messaging.charges import PROOF
 from app.messaging.desk.delivering import DeskDelivery
 from app.messaging.desk.service import Inbox
 from app.messaging.desk.writing import Draft
@@ -319,7 +320,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     async def _verify(self) -> None:
         async with self.bench.database.db.system() as connection:
-            proof = await verify_tenant(connection, self.shop.tenant_id)
+            proof = await verify_tenant(connection, self.shop.tenant_id, invariants=PROOF)
         assert proof.findings == ()
 
     def end(self) -> None:
