@@ -35,6 +35,12 @@ async def test_a_server_that_may_not_be_called_is_refused(counter: Counter, shop
     assert rows == []
 
 
+@pytest.mark.parametrize("key", ["a\nb", "a\0", "k" * 301])
+async def test_a_key_that_no_request_carries_is_refused(counter: Counter, shop: Shop, key: str):
+    with pytest.raises(RefusedError, match="key"):
+        await counter.numbers.check_server(person_of(shop.tenant_id), "https://8.8.8.8", key)
+
+
 async def test_a_wrong_key_and_a_waha_that_is_away_are_told(counter: Counter, shop: Shop):
     number = await counter.connected(shop)
     for status, problem in ((401, "unauthorized"), (503, "unreachable")):

@@ -245,6 +245,9 @@ class Numbers:
             return await number_of(connection, number.tenant_id, number.id)
 
     async def _check_server(self, api_url: str, api_key: str) -> str:
+        if len(api_key) > KEY_CHARS_MAX or not api_key.isprintable():
+            refused = _SERVER_ERRORS["unauthorized"]  # what no header carries is no key
+            raise RefusedError(refused)
         access = ChannelAccess(
             channel_id=UUID(int=0),
             api_url=api_url,
