@@ -3,10 +3,9 @@
 A request is applied at once while what its author gave alone within 24 hours, this one
 included, stays at or below the platform setting ``grant_approval_limit_ucr``; above it a second
 person approves or rejects. So many small gifts are one large one. What is taken back is counted
-apart. Applying is one transaction with the ledger's
-call and the audit entry. The lot or operation carries the request's id, so nothing is applied
-twice. (The operator's ``parley credits grant`` needs no approval: it is the system's own
-access, and names its author in the journal.)
+apart. Applying is one transaction with the ledger's call and the audit entry. The lot or operation
+carries the request's id, so nothing is applied twice. (The operator's ``parley credits grant``
+needs no approval: it is the system's own access, and names its author in the journal.)
 """
 
 from dataclasses import asdict, dataclass

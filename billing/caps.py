@@ -31,7 +31,7 @@ CONTACT_REPLIES_OPERATOR_MAX = 1_000_000
 
 STOPPED_BY_HAND = Word("Stopped by hand.")
 """The reason kept with a stop that is not the rule's; the rule's own is a sentence as well."""
-# As ``ledger_hold_items`` writes it, with the limit that would have been passed.
+# As ``credit_hold_items`` writes it, with the limit that would have been passed.
 _STOPPED_BY_RULE = re.compile(r"More than (?P<amount>[\d.]+) credits would have been used")
 
 _OWN_PEOPLE = frozenset({"user", "api_key"})

@@ -12,7 +12,6 @@ from simulator.http import Request, Response, json_response
 
 _PATH = re.compile(r"^/api/[^/]+/(?:envelope|store)/?$")
 _KEY = re.compile(r"sentry_key=\w+")
-BODY_BYTES_MAX = 64 * 1024 * 1024
 
 
 class Sentry:

@@ -21,12 +21,6 @@ _INSERT = text(
             cast(:after as jsonb), :reason, :address, :request_id)
     """
 )
-_OF_USER = text(
-    """
-    select at, action, address, after from account_log
-    where user_id = :user_id order by at desc, id desc limit :rows_max
-    """
-)
 
 
 async def note(
@@ -57,11 +51,3 @@ async def note_own(
     """Append what a person did to their own account."""
     actor = Actor("user", str(user_id), device.address, device.request_id)
     await note(connection, actor, action=action, subject=str(user_id), user_id=user_id, after=after)
-
-
-async def recent(
-    connection: AsyncConnection, user_id: UUID, *, rows_max: int = 50
-) -> list[dict[str, Any]]:
-    """Return the newest entries of an account: ``at, action, address, after``."""
-    found = await connection.execute(_OF_USER, {"user_id": user_id, "rows_max": rows_max})
-    return [dict(row) for row in found.mappings()]

@@ -22,8 +22,6 @@ from app.core.errors import RefusedError
 
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 30.0
-BODY_BYTES_MAX = 25 * 1024 * 1024
-"""What a customer's media file may weigh; ``read_limited`` takes other limits too."""
 
 _PORTS = frozenset({80, 443})
 _CONNECTIONS_MAX = 300

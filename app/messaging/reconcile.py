@@ -4,7 +4,7 @@ WAHA retries a webhook for as long as its policy says and forgets it at a restar
 engines go silent while their status says WORKING. So each number's recent messages are
 listed now and then and put into the inbox under keys of their own; the message's bare id
 keeps out what is known. What is older than the tenant's limit is shown, never answered. A
-number's list is read to its end or not at all: only then does its cursor move.
+number's cursor moves only when its list was read to its end.
 
 Doubtful sends are read back the same way: a part that was given up as ``unknown`` is settled
 when WAHA shows its message; it is never sent again.

@@ -15,7 +15,6 @@ from billing.caps import STOPPED_BY_HAND
 from billing.notices.letters import HAS_READERS, Notices
 from billing.notices.spending import tell_cap
 
-MARKS = (50, 20, 5, 0)
 EXPIRY_DAYS = (30, 7, 1)
 _BATCH = 200
 

@@ -43,7 +43,7 @@ class Document:
 
 
 class UnreadableError(Exception):
-    """A document cannot be read; the reason is one of ``FAILURES``' words."""
+    """A document cannot be read; the reason is a word that the pages have a sentence for."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

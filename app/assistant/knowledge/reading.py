@@ -76,7 +76,7 @@ async def read(kind: str, body: bytes) -> Document:
     """Read a file without holding the loop up.
 
     Raises:
-        UnreadableError: with the reason as a word of ``FAILURES`` in the pages.
+        UnreadableError: with the reason as a word that the pages have a sentence for.
     """
     if len(body) > BYTES_MAX:
         raise UnreadableError("too_large")

@@ -1,7 +1,7 @@
 """The named limits of the product: one place that says how much of what is allowed.
 
-``turn``, ``conv``, ``send`` and ``tokens`` make work wait (its due time moves); the others
-refuse with 429. A tenant's plan replaces the figures through ``for_plan``.
+``turn`` and ``send`` make work wait, the others refuse. ``for_plan`` puts figures of a tenant's
+plan, or of a number, in their place.
 """
 
 from dataclasses import replace
@@ -18,23 +18,8 @@ HOOK_BAD = Policy("hook_bad", limit=60, per_s=60, burst=60)
 TURN = Policy("turn", limit=60, per_s=60, burst=20)
 """Model turns of one tenant; above it the message is kept and its turn waits."""
 
-CONVERSATION = Policy("conv", limit=10, per_s=60, burst=4)
-"""Turns of one conversation: two bots talking to each other slow down."""
-
-CONVERSATION_HOUR = Policy("conv_hour", limit=60, per_s=3_600, burst=60)
-"""Turns of one conversation in an hour; above it the assistant pauses and people are told."""
-
 SEND = Policy("send", limit=20, per_s=60, burst=5)
 """Messages from one WhatsApp number: WhatsApp bans numbers that write too fast."""
-
-TOKENS = Policy("tokens", limit=200_000, per_s=60, burst=60_000)
-"""Model tokens of one tenant: the estimate is taken first, the difference given back."""
-
-API = Policy("api", limit=600, per_s=60, burst=60)
-"""REST calls of one tenant."""
-
-API_ADDRESS = Policy("api_ip", limit=60, per_s=60, burst=20)
-"""Unauthenticated calls of one address."""
 
 LOGIN_ADDRESS = Policy("login_ip", limit=5, per_s=300, burst=5)
 """Sign-in attempts of one address; decide it with ``Fallback.CLOSED_QUARTER``."""
@@ -79,12 +64,7 @@ ALL = (
     HOOK,
     HOOK_BAD,
     TURN,
-    CONVERSATION,
-    CONVERSATION_HOUR,
     SEND,
-    TOKENS,
-    API,
-    API_ADDRESS,
     LOGIN_ADDRESS,
     LOGIN_ACCOUNT,
     SIGN_UP,
@@ -117,5 +97,5 @@ def edge(limits: Limits) -> Policy:
 
 
 def for_plan(policy: Policy, *, limit: int, burst: int | None = None) -> Policy:
-    """Return the policy with a plan's figures, the same name and period."""
+    """Return the policy with other figures, the same name and period."""
     return replace(policy, limit=limit, burst=burst if burst is not None else policy.burst)

@@ -1,7 +1,6 @@
 """The outbox: an e-mail is a row of the transaction that it belongs to, and is sent after it.
 
-Whoever queues rings ``mail`` after its commit where it has a doorbell; without it the workers'
-sweep finds the row within seconds.
+Nobody who queues rings for it: the workers' sweep finds the row within seconds.
 """
 
 import re
@@ -16,7 +15,6 @@ from app.core.crypto import Keyring, SecretRef
 from app.core.errors import RefusedError
 from app.core.mail.letter import Letter, Rendered, render
 
-QUEUE = "mail"
 KEY_CHARS_MAX = 200
 ADDRESS_CHARS_MAX = 254
 _ADDRESS_FORM = re.compile(r"[^\s@,;<>()\"]+@[^\s@,;<>()\"]+", re.ASCII)

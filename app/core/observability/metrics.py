@@ -20,8 +20,8 @@ _SLOW_S = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 WEBHOOKS = Counter(
     "parley_webhooks_total",
-    "Webhook requests by provider and outcome (accepted, duplicate, ignored, invalid_signature, "
-    "unknown_channel, malformed, too_large, rate_limit, unavailable).",
+    "Webhook requests by provider and outcome (accepted, duplicate, ignored, or the code of the "
+    "refusal, e.g. invalid_signature, unknown_channel, too_large, rate_limit, unavailable).",
     ("provider", "outcome"),
     registry=REGISTRY,
 )
@@ -45,7 +45,7 @@ TURNS = Counter(
 )
 MODEL = Histogram(
     "parley_model_seconds",
-    "Calls to the language model by outcome (ok, error, timeout).",
+    "Calls to the language model by outcome (ok, error).",
     ("outcome",),
     buckets=_SLOW_S,
     registry=REGISTRY,

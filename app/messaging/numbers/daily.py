@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 EDGES_S = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 60, 90, 120, 180, 300, 600, 1800, 3600)
 """Upper edges of the histogram's steps, in seconds; what is slower falls into a last one."""
 TODAY_ROWS_MAX = 30_000
-DAYS_MAX = 90
 _DAYS_A_RUN = 200
 
 _FLOOR = (

@@ -280,7 +280,8 @@ async def silence(
 ) -> bool:
     """Leave what was written so far to people: no turn answers it; True if one was cancelled.
 
-    A reply of which a part is on its way goes on to its end. The conversation is locked.
+    Of a reply of which a part was tried, that part goes on to its end; whether the next one is
+    sent is judged at its attempt (``sends.recording``). The conversation is locked.
     """
     conversation = {"tenant_id": tenant_id, "conversation_id": conversation_id}
     turn_id = await connection.scalar(_LIVE, conversation)
