@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.db.tables import Base, Stamped, TenantRow
 from app.messaging.states import (
     LEASED_TURN_STATES,
+    LEFT_TO_PEOPLE,
     LIVE_TURN_STATES,
     Author,
     ConversationState,
@@ -242,6 +243,13 @@ class Message(TenantRow, Base):
         ),
         Index(None, "tenant_id", "turn_id"),
         Index(None, "tenant_id", "sent_at"),
+        Index(
+            "ix_messages_left",
+            "tenant_id",
+            "sent_at",
+            postgresql_include=["conversation_id"],
+            postgresql_where=text(f"direction = 'in' and {one_of('disposition', LEFT_TO_PEOPLE)}"),
+        ),
         Index(
             "ix_messages_words",
             text("search_words(tenant_id, body)"),

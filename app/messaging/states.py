@@ -79,6 +79,17 @@ class Disposition(StrEnum):
     SEND_UNKNOWN = "send_unknown"
 
 
+LEFT_TO_PEOPLE = (
+    Disposition.TOO_OLD,
+    Disposition.OUT_OF_HOURS,
+    Disposition.OPTED_OUT,
+    Disposition.PAUSED,
+    Disposition.SUSPENDED,
+    Disposition.SEND_UNKNOWN,
+)
+"""Where nobody took over, yet only a person can still answer."""
+
+
 class Notice(StrEnum):
     """Which fixed text answers a message instead of the assistant; it costs nothing."""
 

@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from app.core.db.engine import Database
 
-SCHEMA_REVISION = "0016"
+SCHEMA_REVISION = "0017"
 
 _CURRENT = text("select version_num from alembic_version")
 

@@ -6,7 +6,7 @@ STOP, or the reply may not have arrived. Nobody took over, so the conversation s
 assistant's for what comes next; until a person has answered, somebody waits there all the same.
 """
 
-from app.messaging.states import Disposition
+from app.messaging.states import LEFT_TO_PEOPLE
 
 _ANSWERABLE = """
     not exists (
@@ -19,17 +19,7 @@ OWNED = f"""
 """
 """People own it, and may answer: who is blocked waits for nobody."""
 
-_LEFT = ", ".join(
-    f"'{disposition}'"
-    for disposition in (
-        Disposition.TOO_OLD,
-        Disposition.OUT_OF_HOURS,
-        Disposition.OPTED_OUT,
-        Disposition.PAUSED,
-        Disposition.SUSPENDED,
-        Disposition.SEND_UNKNOWN,
-    )
-)
+_LEFT = ", ".join(f"'{disposition}'" for disposition in LEFT_TO_PEOPLE)
 # A STOP itself asks for nothing.
 LEFT_AS = f"""
     select z.disposition from (
@@ -47,16 +37,20 @@ LEFT_AS = f"""
 """  # noqa: S608
 """What became of the customer's last message in a conversation ``c``; no row where nobody waits."""
 
-# What stands below the newest few hundred conversations, or is older than two weeks, no longer
-# asks for attention: so this costs the same however many there are.
+# By the index of such messages, so that what is answered costs nothing; what is older than two
+# weeks no longer asks for attention, nor what stands below a thousand others.
 LEFT_ALONE = f"""
-    left_alone as materialized (
+    left_messages as (
+        select distinct m.conversation_id as id from messages m
+        where m.tenant_id = :tenant_id and m.direction = 'in' and m.disposition in ({_LEFT})
+          and m.sent_at > now() - interval '14 days'
+    ), left_alone as materialized (
         select c.id, l.disposition from (
-            select p.* from conversations p
-            where p.tenant_id = :tenant_id and p.state = 'pending'
-              and p.last_message_at > now() - interval '14 days'
-            order by p.last_message_at desc limit 300) c
+            select p.* from left_messages f
+            join conversations p on p.tenant_id = :tenant_id and p.id = f.id
+            where p.state = 'pending'
+            order by p.last_message_at desc limit 1000) c
         cross join lateral ({LEFT_AS}) l
     )
 """  # noqa: S608
-"""A ``with`` query of ``id`` and ``disposition``; takes ``:tenant_id``."""
+"""``with`` queries; ``left_alone`` tells ``id`` and ``disposition``. Takes ``:tenant_id``."""
