@@ -76,6 +76,15 @@ _FIND = """
 """
 _LOOK = text(_FIND)
 _TAKE = text(f"{_FIND} for update of i")
+_OFFERED = text(
+    """
+    select t.name from invitations i
+    join tenants t on t.id = i.tenant_id and t.status = 'active'
+    where i.email = :email and i.accepted_at is null and i.revoked_at is null
+      and i.expires_at > now()
+    order by i.created_at desc limit 1
+    """
+)
 _ACCEPT = text(
     "update invitations set accepted_at = now(), accepted_by = :user_id"
     " where tenant_id = :tenant_id and id = :id"
@@ -215,6 +224,12 @@ class Invitations:
         return InvitationView(
             row.business, row.inviter, row.email, Role(row.role), row.existing_user is not None
         )
+
+    async def offered(self, person: SignedIn) -> str | None:
+        """Return the business that invited this person last and still waits for them."""
+        async with self._database.system_statement() as connection:
+            name: str | None = await connection.scalar(_OFFERED, {"email": person.email})
+            return name
 
     async def accept(self, person: SignedIn, token: str, device: Device) -> UUID:
         """Join the business that an invitation is for, and choose it; return its id.

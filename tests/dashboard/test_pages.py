@@ -224,6 +224,13 @@ async def test_inviting_and_changing_the_business(world: World, owner: Browsing)
     assert email in (await owner.get("/settings/team")).text
     seen = await owner.get(await mailed(world, email))
     assert "Harbour Bakery" in seen.text
+    assert "invited you" not in (await owner.get("/businesses/new")).text
+    await world.run(
+        "update invitations i set email = u.email from memberships m join users u on u.id ="
+        " m.user_id where m.tenant_id = i.tenant_id and i.email = $1",
+        email,
+    )
+    assert "Harbour Bakery invited you" in (await owner.get("/businesses/new")).text
     refused = await owner.send(
         "/settings/business", "/settings/business", name="X", time_zone="Mars"
     )

@@ -78,7 +78,9 @@ async def test_an_invitation_from_mail_to_membership(house: House):
         "The bakery", "bob@example.org", Role.AGENT, False,
     )  # fmt: skip
     bob = await house.signed_in("bob@example.org", "Bob")
+    assert await house.invitations.offered(bob) == "The bakery"
     await house.invitations.accept(bob, token, device())
+    assert await house.invitations.offered(bob) is None
     bob = await house.refreshed(bob)
     assert (bob.role, bob.tenant_id) == (Role.AGENT, owner.tenant_id)
     assert [m.email for m in await house.team.members(bob)] == [
@@ -109,6 +111,8 @@ async def test_an_invitation_that_does_not_count(house: House, end: str):
         await house.invitations.invite(owner, "bob@example.org", Role.AGENT, device())
     with pytest.raises((NotFoundError, ForbiddenError)):
         await house.invitations.accept(someone, token, device())
+    offered = "The bakery" if end == "replaced" else None
+    assert await house.invitations.offered(someone) == offered
     assert len(await house.team.members(owner)) == 1
 
 

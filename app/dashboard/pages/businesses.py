@@ -45,10 +45,12 @@ def routes(desk: Desk) -> list[Any]:
 
     @get("/businesses/new")
     async def new(request: AnyRequest) -> Response[Any]:
-        desk.someone(request)
-        visit = desk.visit(request)
+        someone, visit = desk.someone(request), desk.visit(request)
+        # Whoever was invited may have come past their invitation while they made an account.
+        invited_by = await (await desk.services()).invitations.offered(someone)
         form = {"locale": visit.language, "time_zone": "Europe/Madrid", "country": ""}
-        return page(visit, "auth/business.html", errors={}, form=form, **choices(visit))
+        view = {"form": form, "invited_by": invited_by, **choices(visit)}
+        return page(visit, "auth/business.html", errors={}, **view)
 
     @post("/businesses/new")
     async def create(request: AnyRequest) -> Response[Any]:
