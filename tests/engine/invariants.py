@@ -246,9 +246,16 @@ def final_breaches(
     yield from (f"message {name} was lost" for name in written - stored)
     told = {str(writer.turn_of[b.text]) for b in phone.bubbles if b.text in writer.turn_of}
     typed = {str(writer.turn_of[t]) for t in phone.typed if t in writer.turn_of}
+    # A notice costs nothing and is told by its id: its words are nobody's own.
+    shown = {bubble.wa_id for bubble in phone.bubbles}
+    noticed = {
+        part["turn_id"]
+        for part in now.parts
+        if part["hold_id"] is None and shown & {part["wa_id"], part["client_message_id"]}
+    }
     for message in now.messages:
         turn, disposition = message["turn_id"], message["disposition"]
-        if disposition in {"answered", "merged"} and turn not in told | typed:
+        if disposition in {"answered", "merged"} and turn not in told | typed | noticed:
             yield f"message {message['wa_id']} is {disposition}, but on no phone"
         if turn in told and disposition not in SAID:
             yield f"message {message['wa_id']} was answered and is {disposition}"
