@@ -231,6 +231,8 @@ async def test_inviting_and_changing_the_business(world: World, owner: Browsing)
         email,
     )
     assert "Harbour Bakery invited you" in (await owner.get("/businesses/new")).text
+    nameless = await owner.send("/businesses/new", "/businesses/new", name="")
+    assert nameless.status_code == 400
     refused = await owner.send(
         "/settings/business", "/settings/business", name="X", time_zone="Mars"
     )

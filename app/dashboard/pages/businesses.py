@@ -69,7 +69,7 @@ def routes(desk: Desk) -> list[Any]:
             services = await desk.services()
             await services.businesses.create(someone, business, desk.device(request))
         except Refusals as error:
-            view = {"form": form, **choices(visit)}
+            view = {"form": form, "invited_by": None, **choices(visit)}
             return refused(visit, "auth/business.html", error, fields=_FIELDS, **view)
         return desk.leave_word(go("/home"), "business-created")
 
